@@ -1,0 +1,11 @@
+// Checks of samples that come from a host.
+#pragma once
+
+#include "multimodal.h"
+
+namespace mm {
+
+// Throws Error(INVALID_ARGUMENT) that names what is wrong (rate, NULL samples, index of the first bad sample).
+void check_chunk(const mm_audio_chunk& chunk);
+
+}  // namespace mm

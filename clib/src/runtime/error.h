@@ -1,0 +1,36 @@
+// The one exception type of the library. The guard in src/api turns it into a status and a message.
+#pragma once
+
+#include <exception>
+#include <string>
+
+#include "multimodal.h"
+
+namespace mm {
+
+class Error : public std::exception {
+  public:
+    Error(mm_status status, std::string message) : status_(status), message_(std::move(message)) {}
+    mm_status status() const noexcept { return status_; }
+    const char* what() const noexcept override { return message_.c_str(); }
+
+  private:
+    mm_status status_;
+    std::string message_;
+};
+
+// printf-style; messages say what is wrong, with what value, and what to do.
+[[noreturn]] void fail(mm_status status, const char* format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
+
+// Sends one line to the host's log callback (level: MM_LOG_*); formats only where a callback is set.
+void log_line(int level, const char* format, ...)
+#if defined(__GNUC__)
+    __attribute__((format(printf, 2, 3)))
+#endif
+    ;
+
+}  // namespace mm
