@@ -26,6 +26,9 @@ class Error : public std::exception {
 #endif
     ;
 
+// NULL discards log lines. After return the previous callback runs no more (a callback may itself call this).
+void set_log_callback(mm_log_callback callback, void* user_data);
+
 // Sends one line to the host's log callback (level: MM_LOG_*); formats only where a callback is set.
 void log_line(int level, const char* format, ...)
 #if defined(__GNUC__)

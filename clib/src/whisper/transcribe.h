@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,7 +51,8 @@ class Transcriber {
     int32_t step();  // MM_STEP_*
     void abort() noexcept;
 
-    const std::vector<Segment>& segments() const;
+    // A deque, so that text handed to the host stays where it is while segments are added.
+    const std::deque<Segment>& segments() const;
     std::string language() const;
     float language_probability() const;
     double duration() const, duration_after_vad() const, done() const;
