@@ -1,0 +1,36 @@
+"""Matrices and convolutions as panels of 16 outputs, the layout that the engine reads in place (docs/model-files.md)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pyffi.models.checkpoint import Array
+
+PANEL = 16
+
+
+def panel_shape(n: int, k: int) -> tuple[int, int, int]:
+    return (-(-n // PANEL), k, PANEL)
+
+
+def pack_matrix(matrix: Array) -> Array:
+    """[n][k] as [ceil(n / 16)][k][16]; outputs past n are zero."""
+    n, k = matrix.shape
+    panels = -(-n // PANEL)
+    padded = matrix
+    if n % PANEL:
+        padded = np.zeros((panels * PANEL, k), matrix.dtype)
+        padded[:n] = matrix
+    return np.ascontiguousarray(padded.reshape(panels, PANEL, k).transpose(0, 2, 1))
+
+
+def unpack_matrix(panels: Array, n: int) -> Array:
+    """The [n][k] matrix in [ceil(n / 16)][k][16] panels."""
+    count, k, lanes = panels.shape
+    return np.ascontiguousarray(panels.transpose(0, 2, 1).reshape(count * lanes, k)[:n])
+
+
+def convolution_matrix(weight: Array) -> Array:
+    """A convolution [n][channels][taps] as a matrix [n][taps * channels]: column tap * channels + channel."""
+    n, channels, taps = weight.shape
+    return np.ascontiguousarray(weight.transpose(0, 2, 1)).reshape(n, taps * channels)
