@@ -37,8 +37,10 @@ struct Segment {
     float temperature, avg_logprob, compression_ratio, no_speech_prob;
 };
 
-// A deep copy of mm_transcribe_options, checked and with defaults filled in.
-struct TranscribeOptions;
+// As the host sees them; text is borrowed from the argument.
+mm_segment view(const Segment& segment, size_t index);
+mm_token view(const Token& token);
+mm_word view(const Word& word);
 
 class Transcriber {
   public:

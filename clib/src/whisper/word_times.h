@@ -22,6 +22,21 @@ std::vector<WordTiming> find_alignment(const Exec& exec, Inference& inference, c
 // Joins punctuation to its word, in place (words that were merged away become empty).
 void merge_punctuations(std::vector<WordTiming>& words, const std::string& prepended, const std::string& appended);
 
+// A segment of the window, for add_word_times.
+struct TimedSegment {
+    double start, end;                 // seconds from the start of the audio; moved to the words
+    std::vector<int32_t> text_tokens;  // no special ones
+    std::vector<WordTiming> words;     // set: times in seconds from the start of the audio
+};
+
+// Aligns the text of a window's segments, all at once, and gives each segment its words: punctuation merged, and
+// openai/whisper's corrections applied (words much longer than the median are cut at sentence ends, first and last
+// words are fitted to the segment's own times). time_offset: where the window starts; last_speech: where the last word
+// before it ended, both in seconds from the start of the audio. frames: mel frames of the window that are real audio.
+void add_word_times(const Exec& exec, Inference& inference, std::vector<TimedSegment>& segments, int language, int task,
+                    int frames, const std::string& prepended, const std::string& appended, double time_offset,
+                    double last_speech);
+
 // The monotonic path of least cost through cost[rows][columns]: text index and time index of each step.
 struct DtwPath {
     std::vector<int> text, time;
