@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "audio/fft.h"
 #include "runtime/exec.h"
 
 namespace mm {
@@ -24,23 +25,35 @@ class LogMel {
     // Appends 16 kHz samples and computes the frames they complete. The signal is continued by reflection at its start
     // and by zeros after its end.
     void push(const Exec& exec, const float* samples, size_t n);
-    void finish(const Exec& exec);  // computes the last frames: floor(samples / 160) in all
+    void finish(const Exec& exec);  // computes the last frames: floor(samples / 160) in all; no push after it
 
     int64_t frames() const;  // available so far, counted from the start of the audio
-    bool finished() const;
-    // Normalised frames [from, to) into out[to - from][n_mels]; `maximum_to` bounds the frames the maximum is over.
+    bool finished() const { return finished_; }
+    // Normalised frames [from, to) into out[to - from][n_mels]; `maximum_to` (at least 1, and not before the discarded
+    // frames) bounds the frames the maximum is over.
     void take(int64_t from, int64_t to, int64_t maximum_to, float* out) const;
     // Frees frames before `frame`: they can no longer be taken (their maximum is remembered).
     void discard_before(int64_t frame);
 
   private:
+    struct Band {
+        int begin, end;  // the bins a filter is not zero in
+    };
+    void compute_until(const Exec& exec, int64_t frame);
+    void compute(const Kernels& k, const float* samples, int n, float* log, float* maximum) const;
+
     const float* filters_;
     int n_mels_;
-    std::vector<float> pending_;     // samples not yet fully used
+    RealFft fft_;
+    std::vector<Band> bands_;
+    std::vector<float> window_;
+    std::vector<float> pending_;     // samples from the start of the next frame on
     std::vector<float> log_;         // raw log10 frames from first_frame_
     std::vector<float> prefix_max_;  // maximum of all frames up to and including each
+    float discarded_max_;            // maximum of all frames before first_frame_
     int64_t first_frame_ = 0;
     int64_t n_samples_ = 0;
+    bool started_ = false;  // pending_ begins with the reflected start
     bool finished_ = false;
 };
 

@@ -1,0 +1,152 @@
+#include "whisper/log_mel.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "kernels/kernels.h"
+#include "runtime/error.h"
+
+namespace mm {
+namespace {
+
+constexpr int kReflected = LogMel::kFft / 2;  // samples put before the first, so that frames are centred
+constexpr int kLanes = 4;                     // frames transformed at once
+constexpr int kTask = 128;                    // frames for one thread at a time: about 0.2 ms
+constexpr size_t kSlice = size_t{1} << 19;    // samples taken in at once: bounds the copy that is made of the input
+constexpr int kMaxMels = 128;
+constexpr float kLeastPower = 1e-10f;
+
+}  // namespace
+
+LogMel::LogMel(const float* filters, int n_mels)
+    : filters_(filters),
+      n_mels_(n_mels),
+      fft_(kFft),
+      window_(kFft),
+      discarded_max_(-std::numeric_limits<float>::infinity()) {
+    if (n_mels < 1 || n_mels > kMaxMels)
+        fail(MM_ERROR_INTERNAL, "n_mels is %d: 1 to %d are possible", n_mels, kMaxMels);
+    for (int i = 0; i < kFft; i++) window_[i] = static_cast<float>(0.5 - 0.5 * cos_pi(2.0 * i / kFft));
+    for (int m = 0; m < n_mels; m++) {
+        const float* row = filters + m * kBins;
+        Band band{0, kBins};
+        while (band.begin < band.end && row[band.begin] == 0) band.begin++;
+        while (band.end > band.begin && row[band.end - 1] == 0) band.end--;
+        bands_.push_back(band);
+    }
+}
+
+int64_t LogMel::frames() const {
+    return first_frame_ + static_cast<int64_t>(prefix_max_.size());
+}
+
+void LogMel::push(const Exec& exec, const float* samples, size_t n) {
+    while (n > 0) {
+        const size_t slice = std::min(n, kSlice);
+        pending_.insert(pending_.end(), samples, samples + slice);
+        n_samples_ += static_cast<int64_t>(slice);
+        // Frame t covers samples 160 t - 200 to 160 t + 199; the reflected start needs sample 200.
+        if (n_samples_ > kReflected) compute_until(exec, (n_samples_ - kReflected) / kHop + 1);
+        samples += slice;
+        n -= slice;
+    }
+}
+
+void LogMel::finish(const Exec& exec) {
+    if (finished_) return;
+    constexpr size_t kZeros = kReflected + 1;  // enough for the last frame, and to reflect audio of no samples at all
+    pending_.resize(pending_.size() + kZeros, 0.0f);
+    try {
+        compute_until(exec, n_samples_ / kHop);
+    } catch (...) {
+        pending_.resize(pending_.size() - kZeros);
+        throw;
+    }
+    finished_ = true;
+}
+
+// Computes frames frames() to frame - 1, or changes nothing if that fails or is stopped.
+void LogMel::compute_until(const Exec& exec, int64_t frame) {
+    const int64_t n = frame - frames();
+    if (n <= 0) return;
+    if (!started_) {
+        std::vector<float> reflected(pending_.begin() + 1, pending_.begin() + 1 + kReflected);
+        std::reverse(reflected.begin(), reflected.end());
+        pending_.insert(pending_.begin(), reflected.begin(), reflected.end());
+        started_ = true;
+    }
+    const size_t held = prefix_max_.size(), mels = static_cast<size_t>(n_mels_);
+    try {
+        log_.resize((held + static_cast<size_t>(n)) * mels);
+        prefix_max_.resize(held + static_cast<size_t>(n));
+        parallel_for(exec, static_cast<int>((n + kTask - 1) / kTask), [&](int task) {
+            const int64_t first = int64_t{task} * kTask;
+            const size_t at = held + static_cast<size_t>(first);
+            compute(*exec.kernels, pending_.data() + first * kHop,
+                    static_cast<int>(std::min<int64_t>(kTask, n - first)), log_.data() + at * mels,
+                    prefix_max_.data() + at);
+        });
+    } catch (...) {
+        log_.resize(held * mels);
+        prefix_max_.resize(held);
+        throw;
+    }
+    for (size_t i = held; i < prefix_max_.size(); i++)
+        prefix_max_[i] = std::max(prefix_max_[i], i > 0 ? prefix_max_[i - 1] : discarded_max_);
+    pending_.erase(pending_.begin(), pending_.begin() + n * kHop);
+}
+
+// n frames: log[n][n_mels] and the maximum of each.
+void LogMel::compute(const Kernels& k, const float* samples, int n, float* log, float* maximum) const {
+    Complex4 signal[kFft / 2], spectrum[kBins];
+    F32x4 power[kBins], mel[kMaxMels];
+    for (int frame = 0; frame < n; frame += kLanes) {
+        const int lanes = std::min(kLanes, n - frame);
+        const float* x[kLanes];
+        for (int l = 0; l < kLanes; l++) x[l] = samples + (frame + std::min(l, lanes - 1)) * kHop;
+        for (int i = 0; i < kFft / 2; i++) {
+            const int even = 2 * i, odd = 2 * i + 1;
+            signal[i].re = window_[even] * F32x4{x[0][even], x[1][even], x[2][even], x[3][even]};
+            signal[i].im = window_[odd] * F32x4{x[0][odd], x[1][odd], x[2][odd], x[3][odd]};
+        }
+        fft_.forward(signal, spectrum);
+        for (int i = 0; i < kBins; i++) power[i] = spectrum[i].re * spectrum[i].re + spectrum[i].im * spectrum[i].im;
+        for (int m = 0; m < n_mels_; m++) {
+            const float* row = filters_ + m * kBins;
+            F32x4 sum{};
+            for (int i = bands_[m].begin; i < bands_[m].end; i++) sum += row[i] * power[i];
+            const F32x4 least = splat4(kLeastPower);
+            mel[m] = sum > least ? sum : least;
+        }
+        float* flat = reinterpret_cast<float*>(mel);  // [n_mels][4]
+        k.log10(flat, n_mels_ * kLanes, flat);
+        for (int l = 0; l < lanes; l++) {
+            float* out = log + static_cast<size_t>(frame + l) * n_mels_;
+            for (int m = 0; m < n_mels_; m++) out[m] = flat[m * kLanes + l];
+            maximum[frame + l] = *std::max_element(out, out + n_mels_);
+        }
+    }
+}
+
+void LogMel::take(int64_t from, int64_t to, int64_t maximum_to, float* out) const {
+    if (from >= to) return;
+    const float maximum =
+        maximum_to > first_frame_ ? prefix_max_[static_cast<size_t>(maximum_to - first_frame_ - 1)] : discarded_max_;
+    const float least = maximum - 8;
+    const size_t mels = static_cast<size_t>(n_mels_);
+    const float* log = log_.data() + static_cast<size_t>(from - first_frame_) * mels;
+    const size_t count = static_cast<size_t>(to - from) * mels;
+    for (size_t i = 0; i < count; i++) out[i] = (std::max(log[i], least) + 4) * 0.25f;
+}
+
+void LogMel::discard_before(int64_t frame) {
+    const int64_t n = std::min(frame, frames()) - first_frame_;
+    if (n <= 0) return;
+    discarded_max_ = prefix_max_[static_cast<size_t>(n - 1)];
+    prefix_max_.erase(prefix_max_.begin(), prefix_max_.begin() + n);
+    log_.erase(log_.begin(), log_.begin() + n * n_mels_);
+    first_frame_ += n;
+}
+
+}  // namespace mm
