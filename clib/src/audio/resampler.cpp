@@ -26,29 +26,42 @@ constexpr int64_t kInterpolated = 1024;
 
 constexpr size_t kSlice = size_t{1} << 16;  // samples taken in at once: bounds the copy that is made of the input
 
-// Modified Bessel function of order 0: sum over k of (x^2 / 4)^k / k!^2. 30 terms are exact to double for x <= kBeta.
-double bessel_i0(double x) {
-    const double y = x * x / 4;
-    double sum = 1;
-    for (int k = 30; k > 0; k--) sum = sum * y / (static_cast<double>(k) * k) + 1;
-    return sum;
+// In place: x[i] becomes I0(2 * sqrt(x[i])), the modified Bessel function of order 0 as its series, the sum over k of
+// x^k / k!^2. 30 terms are exact to double for 2 * sqrt(x) <= kBeta.
+void bessel_i0(std::vector<double>& x, std::vector<double>& sum) {
+    sum.assign(x.size(), 1.0);
+    for (int k = 30; k > 0; k--) {
+        const double factor = 1.0 / (static_cast<double>(k) * k);
+        for (size_t i = 0; i < x.size(); i++) sum[i] = sum[i] * (x[i] * factor) + 1;
+    }
+    x.swap(sum);
 }
 
 // One row of the table: the weights of the 2 * half samples around a point that lies `phase` (in [0, 1]) behind sample
 // number half - 1 of them. They add up to 1, so that a constant stays what it is.
-void filter_row(double phase, int half, double scale, float* row) {
-    std::vector<double> h(static_cast<size_t>(2 * half));
-    double sum = 0;
-    for (int j = 0; j < 2 * half; j++) {
-        const double t = j - half + 1 - phase;
-        const double u = t / half;
-        const double x = 2 * kCutoff * scale * t;
-        const double sinc = x == 0 ? 1 : sin_pi(x) / (3.14159265358979323846 * x);
-        h[j] = sinc * bessel_i0(kBeta * std::sqrt(std::max(0.0, 1 - u * u)));
-        sum += h[j];
+struct FilterDesign {
+    int half;
+    double scale;  // the lower rate, in terms of the input's
+    std::vector<double> weights, scratch;
+
+    void row(double phase, float* out) {
+        constexpr double pi = 3.14159265358979323846;
+        const int n = 2 * half;
+        weights.resize(static_cast<size_t>(n));
+        for (int j = 0; j < n; j++) {
+            const double u = (j - half + 1 - phase) / half;
+            weights[j] = kBeta * kBeta / 4 * std::max(0.0, 1 - u * u);
+        }
+        bessel_i0(weights, scratch);
+        double sum = 0;
+        for (int j = 0; j < n; j++) {
+            const double x = 2 * kCutoff * scale * (j - half + 1 - phase);
+            if (x != 0) weights[j] *= sin_pi(x) / (pi * x);
+            sum += weights[j];
+        }
+        for (int j = 0; j < n; j++) out[j] = static_cast<float>(weights[j] / sum);
     }
-    for (int j = 0; j < 2 * half; j++) row[j] = static_cast<float>(h[j] / sum);
-}
+};
 
 // Sum of a[i] * b[i] in 16 lanes combined in a fixed tree; n is a multiple of 16.
 float dot(const float* a, const float* b, int n) {
@@ -89,8 +102,9 @@ struct Resampler::State {
         if (static_cast<size_t>(up) * 2 * half > kMaxTable)
             phases = static_cast<int64_t>(std::ceil(kInterpolated * scale));
         table = Buffer<float>(static_cast<size_t>(phases + 1) * 2 * half);
+        FilterDesign design{half, scale, {}, {}};
         for (int64_t p = 0; p <= phases; p++)
-            filter_row(static_cast<double>(p) / phases, half, scale, table.data() + p * 2 * half);
+            design.row(static_cast<double>(p) / static_cast<double>(phases), table.data() + p * 2 * half);
         history.assign(static_cast<size_t>(half - 1), 0.0f);
         first = -(half - 1);
     }
