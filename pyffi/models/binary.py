@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pyffi.models.checkpoint import Array, Tensor
+from pyffi.models.checkpoint import Array
 from pyffi.models.errors import ModelFileError
 
 
@@ -46,12 +45,3 @@ class BinaryFile:
         """A view of the mapping; offsets need no alignment."""
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         return self.data[offset : offset + size].view(dtype).reshape(shape)
-
-
-def bfloat16_to_float32(bits: Array) -> Array:
-    """bfloat16, given as uint16, is the upper half of a float32."""
-    return (bits.astype(np.uint32) << 16).view(np.float32)
-
-
-def lazy(shape: tuple[int, ...], dtype: type[np.float16] | type[np.float32], load: Callable[[], Array]) -> Tensor:
-    return Tensor(shape, np.dtype(dtype), load)

@@ -77,6 +77,13 @@ class Tensor:
         """Rows start to stop, as a tensor of its own."""
         return Tensor((stop - start, *self.shape[1:]), self.dtype, lambda: self.load()[start:stop])
 
+    @classmethod
+    def stored(cls, shape: tuple[int, ...], stored: str, load: Callable[[], Array]) -> Tensor:
+        """A tensor that is stored as float32, float16 or bfloat16 (`load` gives its bits as uint16)."""
+        if stored == "bfloat16":
+            return cls(shape, np.dtype(np.float32), lambda: bfloat16_to_float32(load()))
+        return cls(shape, np.dtype(stored), load)
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -126,8 +133,13 @@ class Checkpoint:
         return values
 
 
+def bfloat16_to_float32(bits: Array) -> Array:
+    """bfloat16, given as uint16, is the upper half of a float32."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
 def is_matrix(name: str) -> bool:
-    """Whether a tensor is a weight of a matrix product (stored as panels, f16 or f32) rather than a plain f32 vector."""
+    """Whether a tensor is the weight of a matrix product, stored as panels in f16 or f32, not a plain f32 vector."""
     return name == "decoder.token_embedding.weight" or (name.endswith(".weight") and "ln" not in name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ModelFileError(ValueError):
-    """A checkpoint is damaged, incomplete or of a kind that is not supported; the message says which value and where."""
+    """A checkpoint is damaged, incomplete or of a kind that is not supported; the message says what and where."""
 
 
 class PullError(RuntimeError):

@@ -8,6 +8,7 @@ name, data. Matrices have the model's type, everything else is f32. Alignment he
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,13 @@ HYPERPARAMETERS = (
 F32, F16 = 0, 1
 
 
-def write_ggml(checkpoint: Checkpoint, path: Path, weight_type: WeightType = "f16") -> None:
+def write_ggml(
+    checkpoint: Checkpoint,
+    path: Path,
+    weight_type: WeightType = "f16",
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Writes the checkpoint to `path`; `on_progress` is told the tensors written and their total number."""
     dtype = matrix_dtype(checkpoint, weight_type)
     mel = mel_filters(checkpoint.dimensions.n_mels)
     vocabulary = [*checkpoint.vocabulary]
@@ -48,13 +55,15 @@ def write_ggml(checkpoint: Checkpoint, path: Path, weight_type: WeightType = "f1
         file.write(struct.pack("<i", len(vocabulary)))
         for token in vocabulary:
             file.write(struct.pack("<i", len(token)) + token)
-        for name in checkpoint.shapes:
+        for done, name in enumerate(checkpoint.shapes, start=1):
             values = checkpoint.load(name)
             values = cast(name, values, dtype) if is_matrix(name) else values.astype(np.float32)
             if name in ("encoder.conv1.bias", "encoder.conv2.bias"):
                 values = values[:, None]  # added to a [channels][time] matrix
             file.write(_tensor_header(name, values))
             file.write(np.ascontiguousarray(values).tobytes())
+            if on_progress:
+                on_progress(done, len(checkpoint.shapes))
 
 
 def _tensor_header(name: str, values: Array) -> bytes:

@@ -35,7 +35,7 @@ def mel_filters(n_mels: int) -> Array:
     widths = np.diff(edges)
     rising = (bins[None, :] - edges[:-2, None]) / widths[:-1, None]
     falling = (edges[2:, None] - bins[None, :]) / widths[1:, None]
-    triangles = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
+    triangles: Array = np.maximum(0.0, np.minimum(rising, falling)).astype(np.float32)
     area = 2.0 / (edges[2:] - edges[:-2])
     triangles *= area[:, None]
     return triangles

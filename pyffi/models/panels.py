@@ -1,4 +1,4 @@
-"""Matrices and convolutions as panels of 16 outputs, the layout that the engine reads in place (docs/model-files.md)."""
+"""Matrices and convolutions as panels of 16 outputs: the layout the engine reads in place (docs/model-files.md)."""
 
 from __future__ import annotations
 

@@ -6,11 +6,8 @@ Latin-1 characters stand for themselves, the other bytes for the code points fro
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from importlib import resources
 
 from pyffi.models.errors import ModelFileError
 
@@ -44,36 +41,17 @@ def text_tokens(tokens: Sequence[str]) -> list[bytes]:
     return [from_printable(token) for token in tokens[:end]]
 
 
-def from_ids(ids: Iterable[tuple[str, int]]) -> list[str]:
-    """Tokens in id order from (token, id) pairs; ids have to be 0, 1, 2, ... without gaps."""
-    tokens = sorted(ids, key=lambda pair: pair[1])
-    for expected, (token, token_id) in enumerate(tokens):
-        if token_id != expected:
-            raise ModelFileError(f"the token {token!r} has id {token_id!r}: {expected} is the next that is free")
-    return [token for token, _ in tokens]
+def from_ids(ids: Mapping[str, object], count: int) -> list[bytes]:
+    """The tokens with the ids 0 to count - 1 of a vocabulary that maps tokens to ids."""
+    tokens = {token_id: token for token, token_id in ids.items() if isinstance(token_id, int) and token_id < count}
+    for token_id in range(count):
+        if token_id not in tokens:
+            raise ModelFileError(f"the vocabulary of {len(ids)} tokens has none with the id {token_id}")
+    return [from_printable(tokens[token_id]) for token_id in range(count)]
 
 
-def read_tiktoken(path: Path) -> list[bytes]:
-    """OpenAI's `gpt2.tiktoken` and `multilingual.tiktoken`: a line has a token in base64 and its id."""
-    tokens: list[tuple[bytes, int]] = []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        try:
-            encoded, token_id = line.split(b" ")
-            tokens.append((base64.b64decode(encoded, validate=True), int(token_id)))
-        except (ValueError, binascii.Error):
-            # The multilingual file has one empty token, whose base64 is written as "=".
-            if line.startswith(b"= "):
-                tokens.append((b"", int(line[2:])))
-                continue
-            raise ModelFileError(f"{path}, line {number}: {line[:40]!r} is not a token in base64 and its id") from None
-    tokens.sort(key=lambda pair: pair[1])
-    if [token_id for _, token_id in tokens] != list(range(len(tokens))):
-        raise ModelFileError(f"{path}: the ids are not 0 to {len(tokens) - 1}")
-    return [token for token, _ in tokens]
-
-
-def read_json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelFileError(f"{path} is not JSON: {error}") from None
+def published_vocabulary(multilingual: bool) -> list[bytes]:
+    """Whisper's own vocabulary, which checkpoints that come without one use. A file has a token a line, printable."""
+    name = "multilingual.txt" if multilingual else "english.txt"
+    text = (resources.files("pyffi.models") / "vocabularies" / name).read_text(encoding="utf-8")
+    return [from_printable(token) for token in text.removesuffix("\n").split("\n")]

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pyffi.models.binary import BinaryFile, bfloat16_to_float32, lazy
+from pyffi.models.binary import BinaryFile
 from pyffi.models.checkpoint import Array, Checkpoint, Dimensions, Tensor
 from pyffi.models.errors import ModelFileError
-from pyffi.models.vocabulary import read_json, text_tokens
+from pyffi.models.sources.json_files import parse_alignment_heads, read_json, read_object
+from pyffi.models.vocabulary import text_tokens
 
 BINARY_VERSION = 6
 SPEC = "WhisperSpec"
@@ -64,15 +65,13 @@ class Variables:
     def tensor(self, name: str) -> Tensor:
         """A weight, in float32 unless it is stored in float16."""
         variable = self.variable(name)
-        if variable.type == "float16":
-            return lazy(variable.shape, np.float16, variable.values)
-        if variable.type == "float32":
-            return lazy(variable.shape, np.float32, variable.values)
-        if variable.type == "bfloat16":
-            return lazy(variable.shape, np.float32, lambda: bfloat16_to_float32(variable.values()))
+        if variable.type in ("float32", "float16", "bfloat16"):
+            return Tensor.stored(variable.shape, variable.type, variable.values)
         if variable.type in ("int8", "int16"):
             scale = self._scale(name, variable)
-            return lazy(variable.shape, np.float32, lambda: np.divide(variable.values(), scale, dtype=np.float32))
+            return Tensor.stored(
+                variable.shape, "float32", lambda: np.divide(variable.values(), scale, dtype=np.float32)
+            )
         raise ModelFileError(f"{self.path}: {name} has type {variable.type}: not one of weights")
 
     def _scale(self, name: str, variable: Variable) -> Array:
@@ -244,16 +243,5 @@ def _read_vocabulary(folder: Path) -> list[str]:
 
 
 def _alignment_heads(folder: Path) -> list[tuple[int, int]]:
-    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
-    heads = config.get("alignment_heads") if isinstance(config, dict) else None
-    return parse_alignment_heads(heads, folder / "config.json")
-
-
-def parse_alignment_heads(heads: object, path: Path) -> list[tuple[int, int]]:
-    """Pairs (layer, head) from a JSON file; none if it has none."""
-    if heads is None:
-        return []
-    try:
-        return [(int(layer), int(head)) for layer, head in heads]  # type: ignore[attr-defined]
-    except (TypeError, ValueError):
-        raise ModelFileError(f"{path}: alignment_heads is {heads!r}: pairs of layer and head are needed") from None
+    config = folder / "config.json"
+    return parse_alignment_heads(read_object(config), config) if config.is_file() else []

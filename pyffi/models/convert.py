@@ -1,0 +1,78 @@
+"""Finds out what a path is and converts it: `convert("whisper-base/", "base.gguf")`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from pyffi.models.checkpoint import Checkpoint
+from pyffi.models.errors import ModelFileError
+from pyffi.models.files import replacing
+from pyffi.models.ggml import write_ggml
+from pyffi.models.gguf import WeightType, write_gguf
+from pyffi.models.sources.ctranslate2 import is_ctranslate2, read_ctranslate2
+from pyffi.models.sources.ggml import is_ggml, read_ggml
+from pyffi.models.sources.huggingface import is_huggingface, read_huggingface
+from pyffi.models.sources.openai import read_openai
+
+SUPPORTED = (
+    "a faster-whisper folder (model.bin), a transformers folder (config.json with model.safetensors, its shards or "
+    "pytorch_model.bin), one of OpenAI's .pt files, or one of whisper.cpp's ggml-*.bin"
+)
+Reader = Callable[[Path, str, str, str | None], Checkpoint]
+
+
+def open_checkpoint(
+    source: str | os.PathLike[str], *, name: str | None = None, origin: str | None = None, license: str | None = None
+) -> Checkpoint:
+    """Opens a checkpoint of any supported kind; `name`, `origin` and `license` are recorded in what is written."""
+    path = Path(source)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} does not exist: needed is {SUPPORTED}")
+    read, path = _reader(path)
+    base = path.resolve().name if path.is_dir() else path.stem
+    return read(path, name or base, origin or base, license)
+
+
+def _reader(path: Path) -> tuple[Reader, Path]:
+    """What reads a path, and the file or folder it reads: a file of a folder's stands for the folder."""
+    if path.is_dir():
+        if is_ctranslate2(path):
+            return read_ctranslate2, path
+        if is_huggingface(path):
+            return read_huggingface, path
+        raise ModelFileError(f"{path} holds no model that can be converted: needed is {SUPPORTED}")
+    if path.name == "model.bin":
+        return read_ctranslate2, path.parent
+    if path.suffix == ".safetensors" or path.name in ("model.safetensors.index.json", "pytorch_model.bin"):
+        return read_huggingface, path.parent
+    if path.suffix == ".pt":
+        return read_openai, path
+    if is_ggml(path):
+        return read_ggml, path
+    raise ModelFileError(f"{path} is not a model that can be converted: needed is {SUPPORTED}")
+
+
+def convert(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    weight_type: WeightType = "f16",
+    name: str | None = None,
+    origin: str | None = None,
+    license: str | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Converts a checkpoint to our GGUF, or to whisper.cpp's format if the target's name ends in .bin.
+
+    The target appears when it is complete; if anything fails there is none, or the one that was there before.
+    """
+    checkpoint = open_checkpoint(source, name=name, origin=origin, license=license)
+    target = Path(target)
+    with replacing(target) as temporary:
+        if target.suffix == ".bin":
+            write_ggml(checkpoint, temporary, weight_type, on_progress)
+        else:
+            write_gguf(checkpoint, temporary, weight_type, on_progress)
+    return target
