@@ -1,13 +1,11 @@
 #include "api/audio.h"
 
 #include <algorithm>
-#include <cstring>
 #include <vector>
 
 #include "api/guard.h"
 #include "audio/pcm.h"
 #include "audio/resampler.h"
-#include "runtime/memory.h"
 
 namespace mm::api {
 
@@ -46,9 +44,6 @@ mm_status mm_resample(mm_audio_chunk chunk, uint32_t target_rate, float** out, s
         std::vector<float> samples;
         resampler.push(chunk.samples, chunk.len, samples);
         resampler.finish(samples);
-        mm::Buffer<float> result(samples.size());
-        if (!samples.empty()) std::memcpy(result.data(), samples.data(), samples.size() * sizeof(float));
-        *out_len = samples.size();
-        *out = result.release();
+        hand_out(samples, out, out_len);
     });
 }

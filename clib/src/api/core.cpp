@@ -69,7 +69,7 @@ std::string build_info() {
         .text("compiler", kCompiler)
         .text("architecture", kArchitecture)
         .raw("kernels", kernel_sets.str())
-        .number("threads", static_cast<uint64_t>(available_threads()))
+        .number("threads", available_threads())
         .raw("third_party", third_party.str())
         .str();
 }

@@ -1,10 +1,8 @@
 #include "api/guard.h"
 
-#include <cstring>
 #include <new>
 #include <stdexcept>
 
-#include "runtime/memory.h"
 #include "whisper/tokenizer.h"
 
 namespace mm::api {
@@ -42,11 +40,8 @@ void set_message(char** error_out, const char* message) noexcept {
     *error_out = out_of_memory;
     if (message == out_of_memory) return;
     try {
-        const std::string text = repair_utf8(message);  // messages quote paths, which may be any bytes
-        char* copy = static_cast<char*>(aligned_alloc_bytes(text.size() + 1));
-        std::memcpy(copy, text.c_str(), text.size() + 1);
-        *error_out = copy;
-    } catch (...) {  // the static message stays
+        *error_out = hand_out(repair_utf8(message));  // messages quote paths, which may be any bytes
+    } catch (...) {                                   // the static message stays
     }
 }
 

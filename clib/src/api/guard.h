@@ -5,10 +5,15 @@
 // message.
 #pragma once
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "multimodal.h"
 #include "runtime/error.h"
 #include "runtime/exec.h"
 #include "runtime/fp_env.h"
+#include "runtime/memory.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
@@ -71,6 +76,21 @@ mm_status guard(char** error_out, Body&& body) noexcept {
 template <typename... T>
 void clear(T*... out) noexcept {
     ((out ? void(*out = T{}) : void()), ...);
+}
+
+// A copy of `values` that the host owns and frees with mm_free.
+template <typename T>
+void hand_out(const std::vector<T>& values, T** out, size_t* out_len) {
+    Buffer<T> copy(values.size());
+    std::copy(values.begin(), values.end(), copy.data());
+    *out = copy.release();
+    *out_len = values.size();
+}
+
+inline char* hand_out(const std::string& text) {  // with its final NUL
+    Buffer<char> copy(text.size() + 1);
+    std::copy(text.c_str(), text.c_str() + text.size() + 1, copy.data());
+    return copy.release();
 }
 
 // A pointer the host must give.

@@ -33,7 +33,7 @@ JsonObject& JsonObject::text(const char* key, const std::string& value) {
     return raw(key, json_string(value));
 }
 
-JsonObject& JsonObject::number(const char* key, uint64_t value) {
+JsonObject& JsonObject::number(const char* key, int64_t value) {
     return raw(key, std::to_string(value));
 }
 

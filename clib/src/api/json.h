@@ -9,7 +9,7 @@ namespace mm::api {
 class JsonObject {
   public:
     JsonObject& text(const char* key, const std::string& value);
-    JsonObject& number(const char* key, uint64_t value);
+    JsonObject& number(const char* key, int64_t value);
     JsonObject& boolean(const char* key, bool value);
     JsonObject& raw(const char* key, const std::string& json);  // a value that is JSON already
     std::string str() const { return body_.empty() ? "{}" : "{" + body_ + "}"; }

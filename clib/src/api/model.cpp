@@ -1,0 +1,67 @@
+// Verifying model files.
+#include "api/guard.h"
+#include "api/json.h"
+#include "api/whisper.h"
+#include "model/model_file.h"
+#include "model/sha256.h"
+#include "whisper/vad.h"
+
+namespace mm::api {
+namespace {
+
+std::string whisper_hyperparameters(const WhisperShape& shape) {
+    return JsonObject()
+        .number("n_mels", shape.n_mels)
+        .number("n_audio_ctx", shape.n_audio_ctx)
+        .number("n_audio_state", shape.n_audio_state)
+        .number("n_audio_head", shape.n_audio_head)
+        .number("n_audio_layer", shape.n_audio_layer)
+        .number("n_text_ctx", shape.n_text_ctx)
+        .number("n_text_state", shape.n_text_state)
+        .number("n_text_head", shape.n_text_head)
+        .number("n_text_layer", shape.n_text_layer)
+        .number("n_vocab", shape.n_vocab)
+        .str();
+}
+
+// Opens the file as what it says it is, which checks all there is to check.
+std::string report(const char* path, const char* sha256) {
+    std::shared_ptr<ModelFile> file = ModelFile::open(path);
+    JsonObject json;
+    if (file->architecture() == "whisper") {
+        const auto model = WhisperModel::open(path, sha256, false);
+        file = model->file;
+        json.text("kind", "speech")
+            .raw("hyperparameters", whisper_hyperparameters(model->shape))
+            .boolean("multilingual", model->tokenizer->multilingual())
+            .text("weight_type", weight_type(*model));
+    } else if (file->architecture() == "silero-vad") {
+        if (sha256) check_sha256(file->data(), file->size(), sha256, file->name());
+        const Vad vad(file);
+        json.text("kind", "voice activity").raw("hyperparameters", "{}").text("weight_type", "f32");
+    } else {
+        fail(MM_ERROR_UNSUPPORTED, "%s: architecture \"%s\" is none that this library runs (whisper, silero-vad)", path,
+             file->architecture().c_str());
+    }
+    return json.text("architecture", file->architecture())
+        .text("format", file->format())
+        .boolean("mapped", file->in_place())
+        .number("weight_bytes", static_cast<int64_t>(file->weight_bytes()))
+        .number("file_bytes", static_cast<int64_t>(file->size()))
+        .text("sha256", sha256_hex(file->data(), file->size()))
+        .str();
+}
+
+}  // namespace
+}  // namespace mm::api
+
+using namespace mm::api;
+
+mm_status mm_model_verify(const char* path, const char* sha256, char** json, char** error_out) {
+    clear(json);
+    return guard(error_out, [&] {
+        MM_REQUIRE(path);
+        MM_REQUIRE(json);
+        *json = hand_out(report(path, sha256));
+    });
+}
