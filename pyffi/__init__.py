@@ -7,6 +7,54 @@
         print(f"{segment.start:.2f} {segment.text}")
 """
 
+from pyffi.audio import AudioChunk, load_audio
+from pyffi.callbacks import forward_logs
+from pyffi.errors import (
+    AbortedError,
+    AudioError,
+    BusyError,
+    ClosedError,
+    FileError,
+    InternalError,
+    InvalidArgument,
+    ModelError,
+    MultimodalError,
+    OutOfMemory,
+    UnsupportedError,
+)
 from pyffi.info import __version__, abi_version, build_info
+from pyffi.results import LanguageProbability, ModelInfo, Segment, Token, TranscriptionInfo, Word
+from pyffi.transcript import Transcript
+from pyffi.vad import SpeechSegment, Vad, VadOptions
+from pyffi.whisper import Whisper
 
-__all__ = ["__version__", "abi_version", "build_info"]
+__all__ = [
+    "AbortedError",
+    "AudioChunk",
+    "AudioError",
+    "BusyError",
+    "ClosedError",
+    "FileError",
+    "InternalError",
+    "InvalidArgument",
+    "LanguageProbability",
+    "ModelError",
+    "ModelInfo",
+    "MultimodalError",
+    "OutOfMemory",
+    "Segment",
+    "SpeechSegment",
+    "Token",
+    "Transcript",
+    "TranscriptionInfo",
+    "UnsupportedError",
+    "Vad",
+    "VadOptions",
+    "Whisper",
+    "Word",
+    "__version__",
+    "abi_version",
+    "build_info",
+    "forward_logs",
+    "load_audio",
+]

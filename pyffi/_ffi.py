@@ -12,6 +12,8 @@ except ImportError as error:
         "or in a source tree with `make lib`"
     ) from error
 
+__all__ = ["LIBRARY", "check_abi", "ffi", "lib", "loaded_library"]
+
 LIBRARY = "libmultimodal.so.1"
 
 # Every struct that crosses the boundary. cffi compares a layout with the compiler's when the type is first used.

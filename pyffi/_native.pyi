@@ -9,7 +9,6 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 class FFI:
     NULL: CData
-    CData: type
     error: type[Exception]
     def new(self, cdecl: str, init: Any = ..., /) -> CData: ...
     def cast(self, cdecl: str, value: Any, /) -> CData: ...

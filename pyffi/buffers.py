@@ -18,6 +18,7 @@ from pyffi._ffi import ffi, lib
 from pyffi.errors import InvalidArgument
 
 Floats: TypeAlias = npt.NDArray[np.float32]
+FLOAT32 = np.dtype(np.float32)
 
 
 def _kind(value: object) -> str:
@@ -48,7 +49,7 @@ def _view(values: object, name: str) -> npt.NDArray[Any]:
 
 
 def _check_dtype(array: npt.NDArray[Any], name: str) -> None:
-    if array.dtype == np.float32 and array.dtype.isnative:
+    if array.dtype == FLOAT32:
         return
     advice = {
         "f": f"{name}.astype(numpy.float32)",
@@ -60,6 +61,8 @@ def _check_dtype(array: npt.NDArray[Any], name: str) -> None:
 
 def as_samples(values: object, name: str = "audio") -> Floats:
     """Mono float32 samples, without a copy."""
+    if type(values) is np.ndarray and values.dtype is FLOAT32 and values.ndim == 1 and values.flags.c_contiguous:
+        return values  # the usual case, for the sake of small calls
     array = _view(values, name)
     _check_dtype(array, name)
     if array.ndim == 2:
@@ -111,16 +114,21 @@ def as_float(value: object, name: str) -> float:
 
 
 def as_utf8(value: object, name: str) -> bytes:
-    """Text for C."""
+    """Text for C, where its length goes along."""
     if not isinstance(value, str):
         raise InvalidArgument(f"{name} must be a str, not {_kind(value)}")
     try:
-        encoded = value.encode()
+        return value.encode()
     except UnicodeEncodeError as error:
         raise InvalidArgument(f"{name} has half a surrogate pair at character {error.start}: it is not text") from None
+
+
+def as_c_string(value: object, name: str) -> Any:
+    """char[] of a text, where a NUL ends it."""
+    encoded = as_utf8(value, name)
     if b"\0" in encoded:
-        raise InvalidArgument(f"{name} has a NUL character at {value.index(chr(0))}; remove it")
-    return encoded
+        raise InvalidArgument(f"{name} has a NUL character after {encoded.index(0)} bytes; remove it")
+    return ffi.new("char[]", encoded)
 
 
 def as_path(value: str | os.PathLike[str], name: str = "path") -> bytes:
