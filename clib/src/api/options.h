@@ -37,14 +37,27 @@ MM_SIZED_STRUCT(mm_word, end, "set it to sizeof(mm_word)");
 
 #undef MM_SIZED_STRUCT
 
+template <typename T>
+bool is_struct_size(uint32_t size) noexcept {
+    return size >= SizedStruct<T>::first_size && size <= kMaxStructSize;
+}
+
 // Throws Error(INVALID_ARGUMENT).
 template <typename T>
 void check_struct_size(uint32_t size) {
     using S = SizedStruct<T>;
     if (size == 0) fail(MM_ERROR_INVALID_ARGUMENT, "%s.struct_size is 0: %s first", S::name, S::advice);
-    if (size < S::first_size || size > kMaxStructSize)
+    if (!is_struct_size<T>(size))
         fail(MM_ERROR_INVALID_ARGUMENT, "%s.struct_size is %u, which no release ever had (this one: %zu): %s", S::name,
              size, sizeof(T), S::advice);
+}
+
+// What the host has set; structs may come from packed memory of other languages.
+template <typename T>
+uint32_t struct_size_of(const T* given) noexcept {
+    uint32_t size;
+    std::memcpy(&size, given, sizeof(size));
+    return size;
 }
 
 // A copy of a host's options as this release knows them: fields that an older caller lacks are zero (that is, default).
@@ -54,8 +67,7 @@ T read_struct(const T* given) {
     using S = SizedStruct<T>;
     T result{};
     if (given) {
-        uint32_t size;
-        std::memcpy(&size, given, sizeof(size));
+        const uint32_t size = struct_size_of(given);
         check_struct_size<T>(size);
         std::memcpy(&result, given, std::min<size_t>(size, sizeof(T)));
         const unsigned char* bytes = reinterpret_cast<const unsigned char*>(given);
@@ -81,15 +93,20 @@ void write_struct(T* out, uint32_t size, T value) {
     if (size > sizeof(T)) std::memset(reinterpret_cast<unsigned char*>(out) + sizeof(T), 0, size - sizeof(T));
 }
 
-// The same for a struct whose size the host has set in it. Until `fill` succeeds the struct is zero but for its size.
-template <typename T, typename Fill>
-void fill_struct(T* out, Fill&& fill) {
-    uint32_t size;
-    std::memcpy(&size, out, sizeof(size));
-    write_struct(out, size, T{});
-    T value{};
-    fill(value);
-    write_struct(out, size, value);
+// The same for a struct whose size the host has set in it.
+template <typename T>
+void write_struct(T* out, const T& value) {
+    write_struct(out, struct_size_of(out), value);
+}
+
+// On entry of a call that fills a struct: it is zero, but for its size, should the call fail.
+template <typename T>
+void clear_struct(T* out) noexcept {
+    if (out && is_struct_size<T>(struct_size_of(out))) {
+        const uint32_t size = struct_size_of(out);
+        std::memset(out, 0, size);
+        std::memcpy(out, &size, sizeof(size));
+    }
 }
 
 // An mm_switch.

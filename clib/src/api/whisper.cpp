@@ -86,28 +86,29 @@ void mm_whisper_close(mm_whisper* model) {
 }
 
 mm_status mm_whisper_info_get(const mm_whisper* model, mm_whisper_info* info) {
+    clear_struct(info);
     return guard(nullptr, [&] {
+        const auto opened = find_model(model);
         MM_REQUIRE(info);
-        fill_struct(info, [&](mm_whisper_info& result) {
-            const auto opened = find_model(model);
-            const mm::WhisperShape& shape = opened->shape;
-            result.n_mels = shape.n_mels;
-            result.n_audio_ctx = shape.n_audio_ctx;
-            result.n_audio_state = shape.n_audio_state;
-            result.n_audio_head = shape.n_audio_head;
-            result.n_audio_layer = shape.n_audio_layer;
-            result.n_text_ctx = shape.n_text_ctx;
-            result.n_text_state = shape.n_text_state;
-            result.n_text_head = shape.n_text_head;
-            result.n_text_layer = shape.n_text_layer;
-            result.n_vocab = shape.n_vocab;
-            result.is_multilingual = opened->tokenizer->multilingual();
-            result.n_languages = opened->tokenizer->n_languages();
-            result.n_alignment_heads = static_cast<int32_t>(opened->alignment_heads.size());
-            result.is_mapped = opened->file->in_place();
-            result.weight_type = weight_type(*opened);
-            result.weight_bytes = opened->file->weight_bytes();
-        });
+        mm_whisper_info result{};
+        const mm::WhisperShape& shape = opened->shape;
+        result.n_mels = shape.n_mels;
+        result.n_audio_ctx = shape.n_audio_ctx;
+        result.n_audio_state = shape.n_audio_state;
+        result.n_audio_head = shape.n_audio_head;
+        result.n_audio_layer = shape.n_audio_layer;
+        result.n_text_ctx = shape.n_text_ctx;
+        result.n_text_state = shape.n_text_state;
+        result.n_text_head = shape.n_text_head;
+        result.n_text_layer = shape.n_text_layer;
+        result.n_vocab = shape.n_vocab;
+        result.is_multilingual = opened->tokenizer->multilingual();
+        result.n_languages = opened->tokenizer->n_languages();
+        result.n_alignment_heads = static_cast<int32_t>(opened->alignment_heads.size());
+        result.is_mapped = opened->file->in_place();
+        result.weight_type = weight_type(*opened);
+        result.weight_bytes = opened->file->weight_bytes();
+        write_struct(info, result);
     });
 }
 
