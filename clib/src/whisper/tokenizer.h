@@ -3,7 +3,7 @@
 
 #include <cstdint>
 #include <string>
-#include <unordered_map>
+#include <string_view>
 #include <vector>
 
 namespace mm {
@@ -12,8 +12,11 @@ class Tokenizer {
   public:
     // vocabulary: the bytes of each text token, id = merge rank (so pairs merge as tiktoken does it); ids from
     // vocabulary.size() to n_vocab - 1 are special: their numbering follows from n_vocab.
-    // 51864 English-only; 51865 multilingual, 99 languages; 51866 large-v3, 100 languages.
+    // 51864 English-only; 51865 multilingual, 99 languages; 51866 large-v3, 100 languages. Other multilingual sizes are
+    // accepted where they leave room for the special tokens of 1 to 100 languages. Throws Error(BAD_MODEL).
     Tokenizer(std::vector<std::string> vocabulary, int n_vocab);
+    Tokenizer(const Tokenizer&) = delete;
+    Tokenizer& operator=(const Tokenizer&) = delete;
 
     bool multilingual() const { return n_languages_ > 0; }
     int n_languages() const { return n_languages_; }
@@ -29,7 +32,7 @@ class Tokenizer {
     int no_timestamps() const { return no_timestamps_; }
     int timestamp_begin() const { return timestamp_begin_; }
     int language_token(int index) const { return sot_ + 1 + index; }
-    // Index of a code ("en") or an English name ("english"); -1 if unknown or not in this model.
+    // Index of a code ("en") or an English name ("english"), in any case; -1 if unknown or not in this model.
     int language_index(const std::string& language) const;
     const char* language_code(int index) const;  // static
 
@@ -52,8 +55,11 @@ class Tokenizer {
     std::vector<WordTokens> split_words(const std::vector<int32_t>& tokens, const std::string& language) const;
 
   private:
+    void index_vocabulary();
+    int32_t find(std::string_view bytes) const;  // id of a text token; -1 if there is none
+
     std::vector<std::string> vocabulary_;
-    std::unordered_map<std::string, int32_t> ranks_;
+    std::vector<int32_t> slots_;  // hash table of ids, open addressing; -1: free
     int n_vocab_, n_languages_;
     int eot_, sot_, translate_, transcribe_, sot_lm_, sot_prev_, no_speech_, no_timestamps_, timestamp_begin_;
 };
