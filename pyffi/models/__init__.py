@@ -1,0 +1,19 @@
+"""Models: known by name, fetched, checked, converted from other formats, kept in a cache."""
+
+from pyffi.models.convert import convert, open_checkpoint
+from pyffi.models.fetching import PullError
+from pyffi.models.pull import cached_path, pull, resolve
+from pyffi.models.registry import KnownModel, UnknownModel, find_model, known_models
+
+__all__ = [
+    "KnownModel",
+    "PullError",
+    "UnknownModel",
+    "cached_path",
+    "convert",
+    "find_model",
+    "known_models",
+    "open_checkpoint",
+    "pull",
+    "resolve",
+]

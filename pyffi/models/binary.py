@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from pyffi.errors import ModelError
 from pyffi.models.checkpoint import Array
-from pyffi.models.errors import ModelFileError
 
 
 class BinaryFile:
@@ -19,14 +19,14 @@ class BinaryFile:
         self.path = path
         self.offset = 0
         if path.stat().st_size == 0:
-            raise ModelFileError(f"{path} is empty")
+            raise ModelError(f"{path} is empty")
         self.data: Array = np.memmap(path, dtype=np.uint8, mode="r")
 
     def skip(self, size: int, what: str) -> int:
         """The offset of the next `size` bytes, which are passed over."""
         offset = self.offset
         if size < 0 or size > len(self.data) - offset:
-            raise ModelFileError(
+            raise ModelError(
                 f"{self.path} ends inside of {what}: {size} bytes are needed at {offset}, the file has {len(self.data)}"
             )
         self.offset += size

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pyffi.models.errors import ModelFileError
+from pyffi.errors import ModelError
 
 Array = npt.NDArray[Any]
 
@@ -46,20 +46,20 @@ class Dimensions:
     def validate(self) -> None:
         for name, value in asdict(self).items():
             if not isinstance(value, int) or value < 1:
-                raise ModelFileError(f"{name} is {value!r}: a positive integer is needed")
+                raise ModelError(f"{name} is {value!r}: a positive integer is needed")
         if self.n_mels not in (80, 128):
-            raise ModelFileError(f"n_mels is {self.n_mels}: Whisper has 80 or 128 mel bands")
+            raise ModelError(f"n_mels is {self.n_mels}: Whisper has 80 or 128 mel bands")
         if self.n_vocab not in TEXT_TOKENS:
-            raise ModelFileError(
+            raise ModelError(
                 f"n_vocab is {self.n_vocab}: Whisper has {', '.join(map(str, TEXT_TOKENS))}; "
                 "models with added tokens are not supported"
             )
         for tower in ("audio", "text"):
             state, heads = getattr(self, f"n_{tower}_state"), getattr(self, f"n_{tower}_head")
             if state % heads:
-                raise ModelFileError(f"n_{tower}_state is {state}: not a multiple of n_{tower}_head, {heads}")
+                raise ModelError(f"n_{tower}_state is {state}: not a multiple of n_{tower}_head, {heads}")
         if self.n_audio_state != self.n_text_state:
-            raise ModelFileError(
+            raise ModelError(
                 f"n_audio_state is {self.n_audio_state} and n_text_state {self.n_text_state}: they have to be equal, "
                 "the decoder attends to the encoder's output"
             )
@@ -101,13 +101,13 @@ class Checkpoint:
         object.__setattr__(self, "shapes", tensor_shapes(self.dimensions))
         self._validate_tensors()
         if len(self.vocabulary) != self.dimensions.n_text_tokens:
-            raise ModelFileError(
+            raise ModelError(
                 f"the vocabulary has {len(self.vocabulary)} text tokens: "
                 f"{self.dimensions.n_text_tokens} belong to n_vocab {self.dimensions.n_vocab}"
             )
         for layer, head in self.alignment_heads:
             if not (0 <= layer < self.dimensions.n_text_layer and 0 <= head < self.dimensions.n_text_head):
-                raise ModelFileError(
+                raise ModelError(
                     f"alignment head ({layer}, {head}) is outside of {self.dimensions.n_text_layer} decoder layers "
                     f"with {self.dimensions.n_text_head} heads"
                 )
@@ -115,13 +115,13 @@ class Checkpoint:
     def _validate_tensors(self) -> None:
         missing = sorted(self.shapes.keys() - self.tensors.keys())
         if missing:
-            raise ModelFileError(f"{len(missing)} tensors are missing, such as {missing[0]}")
+            raise ModelError(f"{len(missing)} tensors are missing, such as {missing[0]}")
         unknown = sorted(self.tensors.keys() - self.shapes.keys())
         if unknown:
-            raise ModelFileError(f"{len(unknown)} tensors do not belong to a Whisper model, such as {unknown[0]}")
+            raise ModelError(f"{len(unknown)} tensors do not belong to a Whisper model, such as {unknown[0]}")
         for name, shape in self.shapes.items():
             if self.tensors[name].shape != shape:
-                raise ModelFileError(f"{name} has shape {list(self.tensors[name].shape)}: {list(shape)} is needed")
+                raise ModelError(f"{name} has shape {list(self.tensors[name].shape)}: {list(shape)} is needed")
 
     def load(self, name: str) -> Array:
         """The values of a tensor, refused if any is NaN or infinite."""
@@ -129,7 +129,7 @@ class Checkpoint:
         finite = np.isfinite(values)
         if not finite.all():
             where = [int(i) for i in np.argwhere(~finite)[0]]
-            raise ModelFileError(f"{name} has the value {values[tuple(where)]} at {where}: weights have to be finite")
+            raise ModelError(f"{name} has the value {values[tuple(where)]} at {where}: weights have to be finite")
         return values
 
 

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from pyffi.errors import ModelError
 from pyffi.models.checkpoint import Checkpoint
-from pyffi.models.errors import ModelFileError
 from pyffi.models.files import replacing
 from pyffi.models.ggml import write_ggml
 from pyffi.models.gguf import WeightType, write_gguf
@@ -30,28 +30,32 @@ def open_checkpoint(
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: needed is {SUPPORTED}")
-    read, path = _reader(path)
+    found = _find_reader(path)
+    if found is None:
+        raise ModelError(f"{path} is not a model that can be converted: needed is {SUPPORTED}")
+    read, path = found
     base = path.resolve().name if path.is_dir() else path.stem
     return read(path, name or base, origin or base, license)
 
 
-def _reader(path: Path) -> tuple[Reader, Path]:
+def is_convertible(path: Path) -> bool:
+    """Whether a path looks like a checkpoint of a supported kind; its contents are not checked."""
+    return path.exists() and _find_reader(path) is not None
+
+
+def _find_reader(path: Path) -> tuple[Reader, Path] | None:
     """What reads a path, and the file or folder it reads: a file of a folder's stands for the folder."""
     if path.is_dir():
         if is_ctranslate2(path):
             return read_ctranslate2, path
-        if is_huggingface(path):
-            return read_huggingface, path
-        raise ModelFileError(f"{path} holds no model that can be converted: needed is {SUPPORTED}")
+        return (read_huggingface, path) if is_huggingface(path) else None
     if path.name == "model.bin":
         return read_ctranslate2, path.parent
     if path.suffix == ".safetensors" or path.name in ("model.safetensors.index.json", "pytorch_model.bin"):
         return read_huggingface, path.parent
     if path.suffix == ".pt":
         return read_openai, path
-    if is_ggml(path):
-        return read_ggml, path
-    raise ModelFileError(f"{path} is not a model that can be converted: needed is {SUPPORTED}")
+    return (read_ggml, path) if is_ggml(path) else None
 
 
 def convert(

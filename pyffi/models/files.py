@@ -35,14 +35,26 @@ def disk_full_named(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        free = free_space(target)
-        # numpy reports a short write without saying why.
-        if error.errno in _FULL or (error.errno is None and "written" in str(error)):
-            raise OSError(
-                error.errno or errno.ENOSPC,
-                f"no room to write {target} ({free >> 20} MiB are free there); nothing incomplete is left behind",
-            ) from error
-        raise
+        if not is_disk_full(error):
+            raise
+        free = free_space(target) >> 20
+        raise OSError(error.errno or errno.ENOSPC, f"no room to write {target}: {free} MiB are free there") from error
+
+
+def is_disk_full(error: OSError) -> bool:
+    # numpy reports a short write without saying why.
+    return error.errno in _FULL or (error.errno is None and "written" in str(error))
+
+
+def ensure_free(folder: Path, size: int) -> None:
+    """Raises OSError if `size` bytes more do not fit on the disk that the folder is on."""
+    free = free_space(folder)
+    if free < size:
+        raise OSError(
+            errno.ENOSPC,
+            f"{size >> 20} MiB are needed in {folder}, {free >> 20} MiB are free; "
+            "make room, or set MULTIMODAL_CACHE to a folder on another disk",
+        )
 
 
 def free_space(path: Path) -> int:

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
-from gguf import GGUFWriter
 
+from pyffi.errors import ModelError
 from pyffi.models import panels
 from pyffi.models.checkpoint import Array, Checkpoint, is_matrix
-from pyffi.models.errors import ModelFileError
 from pyffi.models.mel_filters import mel_filters
 from pyffi.models.vocabulary import to_printable
+
+if TYPE_CHECKING:
+    from gguf import GGUFWriter
 
 WeightType = Literal["f16", "f32", "same"]
 WEIGHT_TYPES: tuple[WeightType, ...] = get_args(WeightType)
@@ -35,7 +37,7 @@ def cast(name: str, values: Array, dtype: np.dtype[np.float16] | np.dtype[np.flo
         result = values.astype(dtype, copy=False)
     if dtype == np.float16 and not np.isfinite(result).all():
         largest = float(np.abs(values).max())
-        raise ModelFileError(f"{name} has the value {largest}: too large for f16 (65504), convert with --dtype f32")
+        raise ModelError(f"{name} has the value {largest}: too large for f16 (65504), convert with --dtype f32")
     return result
 
 
@@ -46,6 +48,8 @@ def write_gguf(
     on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Writes the checkpoint to `path`; `on_progress` is told the tensors written and their total number."""
+    from gguf import GGUFWriter  # takes a while, and most who import this module only open models
+
     dtype = matrix_dtype(checkpoint, weight_type)
     names = list(checkpoint.shapes)
     writer = GGUFWriter(path, "whisper")

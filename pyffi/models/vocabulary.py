@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from importlib import resources
 
-from pyffi.models.errors import ModelFileError
+from pyffi.errors import ModelError
 
 _PRINTABLE = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
 _OTHERS = [byte for byte in range(256) if byte not in set(_PRINTABLE)]
@@ -27,9 +27,7 @@ def from_printable(token: str) -> bytes:
     try:
         return bytes(_TO_BYTE[character] for character in token)
     except KeyError as error:
-        raise ModelFileError(
-            f"the token {token!r} has the character {error.args[0]!r}, which stands for no byte"
-        ) from None
+        raise ModelError(f"the token {token!r} has the character {error.args[0]!r}, which stands for no byte") from None
 
 
 def text_tokens(tokens: Sequence[str]) -> list[bytes]:
@@ -37,7 +35,7 @@ def text_tokens(tokens: Sequence[str]) -> list[bytes]:
     try:
         end = tokens.index(END_OF_TEXT)
     except ValueError:
-        raise ModelFileError(f"the vocabulary of {len(tokens)} tokens has no {END_OF_TEXT}: not Whisper's") from None
+        raise ModelError(f"the vocabulary of {len(tokens)} tokens has no {END_OF_TEXT}: not Whisper's") from None
     return [from_printable(token) for token in tokens[:end]]
 
 
@@ -46,7 +44,7 @@ def from_ids(ids: Mapping[str, object], count: int) -> list[bytes]:
     tokens = {token_id: token for token, token_id in ids.items() if isinstance(token_id, int) and token_id < count}
     for token_id in range(count):
         if token_id not in tokens:
-            raise ModelFileError(f"the vocabulary of {len(ids)} tokens has none with the id {token_id}")
+            raise ModelError(f"the vocabulary of {len(ids)} tokens has none with the id {token_id}")
     return [from_printable(tokens[token_id]) for token_id in range(count)]
 
 

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pyffi.errors import ModelError
 from pyffi.models.binary import BinaryFile
 from pyffi.models.checkpoint import Array, Checkpoint, Dimensions, Tensor
-from pyffi.models.errors import ModelFileError
 from pyffi.models.sources.json_files import parse_alignment_heads, read_json, read_object
 from pyffi.models.vocabulary import text_tokens
 
@@ -54,12 +54,12 @@ class Variables:
         try:
             return self._variables[name]
         except KeyError:
-            raise ModelFileError(f"{self.path} has no variable {name}") from None
+            raise ModelError(f"{self.path} has no variable {name}") from None
 
     def scalar(self, name: str) -> int:
         variable = self.variable(name)
         if variable.shape:
-            raise ModelFileError(f"{self.path}: {name} has shape {list(variable.shape)}: a single value is needed")
+            raise ModelError(f"{self.path}: {name} has shape {list(variable.shape)}: a single value is needed")
         return int(variable.values())
 
     def tensor(self, name: str) -> Tensor:
@@ -72,13 +72,13 @@ class Variables:
             return Tensor.stored(
                 variable.shape, "float32", lambda: np.divide(variable.values(), scale, dtype=np.float32)
             )
-        raise ModelFileError(f"{self.path}: {name} has type {variable.type}: not one of weights")
+        raise ModelError(f"{self.path}: {name} has type {variable.type}: not one of weights")
 
     def _scale(self, name: str, variable: Variable) -> Array:
         scale = self.variable(f"{name}_scale")
         values = scale.values().astype(np.float32)
         if scale.shape not in ((), variable.shape[:1]) or not (np.isfinite(values).all() and (values > 0).all()):
-            raise ModelFileError(f"{self.path}: {name}_scale is not one positive number a row of {name}")
+            raise ModelError(f"{self.path}: {name}_scale is not one positive number a row of {name}")
         return values.reshape(values.shape + (1,) * (len(variable.shape) - values.ndim))
 
 
@@ -88,21 +88,21 @@ def _read_variables(path: Path) -> Iterator[tuple[str, Variable]]:
     def string(what: str) -> str:
         text = file.take(file.number("H", what), what)
         if not text.endswith(b"\0"):
-            raise ModelFileError(f"{path}: {what} is not a zero-terminated string, at {file.offset}")
+            raise ModelError(f"{path}: {what} is not a zero-terminated string, at {file.offset}")
         try:
             return text[:-1].decode("utf-8")
         except UnicodeDecodeError as error:
-            raise ModelFileError(f"{path}: {what} is not UTF-8: {error}") from None
+            raise ModelError(f"{path}: {what} is not UTF-8: {error}") from None
 
     version = file.number("I", "the version")
     if version != BINARY_VERSION:
-        raise ModelFileError(
+        raise ModelError(
             f"{path} has binary version {version}: {BINARY_VERSION} is supported (CTranslate2 3 and 4); "
             "convert the model again with a current CTranslate2"
         )
     spec, revision = string("the name of the specification"), file.number("I", "the revision")
     if (spec, revision) != (SPEC, REVISION):
-        raise ModelFileError(f"{path} is a {spec}, revision {revision}: {SPEC}, revision {REVISION}, is supported")
+        raise ModelError(f"{path} is a {spec}, revision {revision}: {SPEC}, revision {REVISION}, is supported")
 
     variables: dict[str, Variable] = {}
     for _ in range(file.number("I", "the number of variables")):
@@ -110,21 +110,21 @@ def _read_variables(path: Path) -> Iterator[tuple[str, Variable]]:
         shape = tuple(file.number("I", f"the shape of {name}") for _ in range(file.number("B", f"the rank of {name}")))
         type_id, size = file.number("B", f"the type of {name}"), file.number("I", f"the size of {name}")
         if type_id >= len(TYPES):
-            raise ModelFileError(f"{path}: {name} has type {type_id}: 0 to {len(TYPES) - 1} are known")
+            raise ModelError(f"{path}: {name} has type {type_id}: 0 to {len(TYPES) - 1} are known")
         variable = Variable(file, file.skip(size, name), shape, TYPES[type_id])
         needed = np.dtype(_STORED.get(variable.type, variable.type)).itemsize
         for dimension in shape:
             needed *= dimension
         if size != needed:
-            raise ModelFileError(f"{path}: {name} has {size} bytes: {needed} belong to {list(shape)} {variable.type}")
+            raise ModelError(f"{path}: {name} has {size} bytes: {needed} belong to {list(shape)} {variable.type}")
         if name in variables:
-            raise ModelFileError(f"{path} has the variable {name} twice")
+            raise ModelError(f"{path} has the variable {name} twice")
         variables[name] = variable
     yield from variables.items()
     for _ in range(file.number("I", "the number of aliases")):
         alias, name = string("an alias"), string("an alias's variable")
         if name not in variables:
-            raise ModelFileError(f"{path}: {alias} is an alias of {name}, which is not there")
+            raise ModelError(f"{path}: {alias} is an alias of {name}, which is not there")
         yield alias, variables[name]
 
 
@@ -145,9 +145,7 @@ def read_ctranslate2(folder: Path, name: str, source: str, license: str | None =
     conv1 = variables.variable("encoder/conv1/weight").shape
     audio, text = (variables.variable(f"{side}/position_encodings/encodings").shape for side in ("encoder", "decoder"))
     if len(conv1) != 3 or len(audio) != 2 or len(text) != 2:
-        raise ModelFileError(
-            f"{variables.path}: conv1 {list(conv1)} or positions {list(audio)}, {list(text)} misshapen"
-        )
+        raise ModelError(f"{variables.path}: conv1 {list(conv1)} or positions {list(audio)}, {list(text)} misshapen")
     return Checkpoint(
         dimensions=Dimensions(
             n_mels=conv1[1],
@@ -187,7 +185,7 @@ def _tensors(variables: Variables) -> Iterator[tuple[str, Tensor]]:
         for kind in ("weight", "bias"):
             fused = variables.tensor(f"{origin}/{kind}")
             if not fused.shape or fused.shape[0] % len(targets):
-                raise ModelFileError(
+                raise ModelError(
                     f"{variables.path}: {origin}/{kind} has shape {list(fused.shape)}: not divisible by {len(targets)}"
                 )
             rows = fused.shape[0] // len(targets)
@@ -195,7 +193,7 @@ def _tensors(variables: Variables) -> Iterator[tuple[str, Tensor]]:
                 part = fused.rows(i * rows, (i + 1) * rows)
                 if kind == "bias" and target.endswith(".key"):
                     if part.load().any():
-                        raise ModelFileError(f"{variables.path}: {origin} has a bias for keys: Whisper has none")
+                        raise ModelError(f"{variables.path}: {origin} has a bias for keys: Whisper has none")
                 else:
                     yield f"{target}.{kind}", part
 
@@ -226,7 +224,7 @@ def _tensors(variables: Variables) -> Iterator[tuple[str, Tensor]]:
     if projection != embedding and not (
         projection.shape == embedding.shape and np.array_equal(projection.values(), embedding.values())
     ):
-        raise ModelFileError(f"{variables.path}: the output projection is not the token embedding: Whisper shares them")
+        raise ModelError(f"{variables.path}: the output projection is not the token embedding: Whisper shares them")
     yield "decoder.token_embedding.weight", variables.tensor("decoder/embeddings/weight")
 
 
@@ -235,11 +233,11 @@ def _read_vocabulary(folder: Path) -> list[str]:
     if as_json.is_file():
         tokens = read_json(as_json)
         if not isinstance(tokens, list) or not all(isinstance(token, str) for token in tokens):
-            raise ModelFileError(f"{as_json} is not a list of tokens")
+            raise ModelError(f"{as_json} is not a list of tokens")
         return tokens
     if as_text.is_file():
         return as_text.read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    raise ModelFileError(f"{folder} has neither vocabulary.json nor vocabulary.txt")
+    raise ModelError(f"{folder} has neither vocabulary.json nor vocabulary.txt")
 
 
 def _alignment_heads(folder: Path) -> list[tuple[int, int]]:

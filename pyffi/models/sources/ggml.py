@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from gguf import GGML_QUANT_SIZES, GGMLQuantizationType
-from gguf.quants import dequantize
 
+from pyffi.errors import ModelError
 from pyffi.models.binary import BinaryFile
 from pyffi.models.checkpoint import Array, Checkpoint, Dimensions, Tensor
-from pyffi.models.errors import ModelFileError
 from pyffi.models.ggml import HYPERPARAMETERS, MAGIC
 from pyffi.models.mel_filters import N_BINS, mel_filters
 
+
+@dataclass(frozen=True)
+class WeightType:
+    """A ggml type: so many bytes hold a block of so many values."""
+
+    name: str
+    block: int
+    size: int
+
+
 _TYPES = {
-    int(kind): kind
-    for kind in (
-        GGMLQuantizationType.F32,
-        GGMLQuantizationType.F16,
-        GGMLQuantizationType.Q4_0,
-        GGMLQuantizationType.Q5_0,
-        GGMLQuantizationType.Q5_1,
-        GGMLQuantizationType.Q8_0,
-    )
+    0: WeightType("F32", 1, 4),
+    1: WeightType("F16", 1, 2),
+    2: WeightType("Q4_0", 32, 18),
+    6: WeightType("Q5_0", 32, 22),
+    7: WeightType("Q5_1", 32, 24),
+    8: WeightType("Q8_0", 32, 34),
 }
 _MAX_TOKEN = 1 << 16
 
@@ -38,14 +44,14 @@ def read_ggml(path: Path, name: str, source: str, license: str | None = None) ->
     """Reads a ggml file; weights are loaded, and quantised ones turned into float32, when asked for."""
     file = BinaryFile(path)
     if file.number("I", "the magic number") != MAGIC:
-        raise ModelFileError(f"{path} is not a ggml file: it does not start with {MAGIC:#x}")
+        raise ModelError(f"{path} is not a ggml file: it does not start with {MAGIC:#x}")
     dimensions = Dimensions(**{key: file.number("i", key) for key in HYPERPARAMETERS})
     dimensions.validate()
     file.number("i", "the weight type")  # each tensor says its own
     _check_mel_filters(file, dimensions.n_mels)
     vocabulary = [_token(file) for _ in range(file.number("i", "the number of tokens"))]
     if len(vocabulary) < dimensions.n_text_tokens:
-        raise ModelFileError(f"{path} has {len(vocabulary)} tokens: {dimensions.n_text_tokens} are needed")
+        raise ModelError(f"{path} has {len(vocabulary)} tokens: {dimensions.n_text_tokens} are needed")
     return Checkpoint(
         dimensions=dimensions,
         tensors=dict(_tensors(file)),
@@ -60,16 +66,16 @@ def read_ggml(path: Path, name: str, source: str, license: str | None = None) ->
 def _check_mel_filters(file: BinaryFile, n_mels: int) -> None:
     shape = (file.number("i", "the number of mel filters"), file.number("i", "the size of mel filters"))
     if shape != (n_mels, N_BINS):
-        raise ModelFileError(f"{file.path}: the mel filters have shape {list(shape)}: {[n_mels, N_BINS]} is needed")
+        raise ModelError(f"{file.path}: the mel filters have shape {list(shape)}: {[n_mels, N_BINS]} is needed")
     stored = file.array(file.skip(n_mels * N_BINS * 4, "the mel filters"), np.dtype("<f4"), shape)
     if not np.allclose(stored, mel_filters(n_mels), rtol=1e-5, atol=1e-8):
-        raise ModelFileError(f"{file.path}: the mel filters are not those Whisper was trained with")
+        raise ModelError(f"{file.path}: the mel filters are not those Whisper was trained with")
 
 
 def _token(file: BinaryFile) -> bytes:
     length = file.number("i", "the length of a token")
     if not 0 <= length <= _MAX_TOKEN:
-        raise ModelFileError(f"{file.path}: a token has {length} bytes, at {file.offset - 4}: at most {_MAX_TOKEN}")
+        raise ModelError(f"{file.path}: a token has {length} bytes, at {file.offset - 4}: at most {_MAX_TOKEN}")
     return file.take(length, "a token")
 
 
@@ -80,27 +86,24 @@ def _tensors(file: BinaryFile) -> Iterator[tuple[str, Tensor]]:
             file.number("i", what) for what in ("a tensor's rank", "its name's length", "its type")
         )
         if not 1 <= rank <= 3 or not 1 <= length <= 256:
-            raise ModelFileError(
-                f"{file.path}: a tensor of rank {rank} with a name of {length} bytes, at {file.offset}"
-            )
+            raise ModelError(f"{file.path}: a tensor of rank {rank} with a name of {length} bytes, at {file.offset}")
         dimensions = [file.number("i", "a tensor's dimensions") for _ in range(rank)]
         name = file.take(length, "a tensor's name").decode("utf-8", errors="backslashreplace")
         if type_id not in _TYPES:
             known = ", ".join(kind.name for kind in _TYPES.values())
-            raise ModelFileError(f"{file.path}: {name} has type {type_id}: {known} are supported")
+            raise ModelError(f"{file.path}: {name} has type {type_id}: {known} are supported")
         if min(dimensions) < 1:
-            raise ModelFileError(f"{file.path}: {name} has dimensions {dimensions}")
+            raise ModelError(f"{file.path}: {name} has dimensions {dimensions}")
         if name in names:
-            raise ModelFileError(f"{file.path} has {name} twice")
+            raise ModelError(f"{file.path} has {name} twice")
         names.add(name)
         yield name, _tensor(file, name, tuple(reversed(dimensions)), _TYPES[type_id])
 
 
-def _tensor(file: BinaryFile, name: str, shape: tuple[int, ...], kind: GGMLQuantizationType) -> Tensor:
-    block, block_bytes = GGML_QUANT_SIZES[kind]
-    if shape[-1] % block:
-        raise ModelFileError(f"{file.path}: {name} has rows of {shape[-1]} values: {kind.name} has blocks of {block}")
-    size = block_bytes * shape[-1] // block
+def _tensor(file: BinaryFile, name: str, shape: tuple[int, ...], kind: WeightType) -> Tensor:
+    if shape[-1] % kind.block:
+        raise ModelError(f"{file.path}: {name} has rows of {shape[-1]} values: {kind.name} has blocks of {kind.block}")
+    size = shape[-1] // kind.block * kind.size
     for dimension in shape[:-1]:
         size *= dimension
     offset = file.skip(size, name)
@@ -108,11 +111,12 @@ def _tensor(file: BinaryFile, name: str, shape: tuple[int, ...], kind: GGMLQuant
     final = shape[:-1] if name in ("encoder.conv1.bias", "encoder.conv2.bias") and shape[-1] == 1 else shape
 
     def load() -> Array:
-        if kind == GGMLQuantizationType.F32:
-            return file.array(offset, np.dtype("<f4"), final)
-        if kind == GGMLQuantizationType.F16:
-            return file.array(offset, np.dtype("<f2"), final)
-        rows = file.array(offset, np.dtype(np.uint8), (*shape[:-1], shape[-1] // block * block_bytes))
-        return dequantize(rows, kind).reshape(final)
+        if kind.block == 1:
+            return file.array(offset, np.dtype(f"<f{kind.size}"), final)
+        from gguf import GGMLQuantizationType
+        from gguf.quants import dequantize
 
-    return Tensor.stored(final, "float16" if kind == GGMLQuantizationType.F16 else "float32", load)
+        blocks = file.array(offset, np.dtype(np.uint8), (*shape[:-1], shape[-1] // kind.block * kind.size))
+        return dequantize(blocks, GGMLQuantizationType[kind.name]).reshape(final)
+
+    return Tensor.stored(final, "float16" if kind.name == "F16" else "float32", load)

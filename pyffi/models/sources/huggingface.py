@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from pyffi.errors import ModelError
 from pyffi.models.checkpoint import ENGLISH_VOCABULARY, TEXT_TOKENS, Checkpoint, Dimensions, Tensor
-from pyffi.models.errors import ModelFileError
 from pyffi.models.sources.json_files import parse_alignment_heads, read_object
 from pyffi.models.sources.safetensors import read_safetensors
 from pyffi.models.sources.torch_zip import TorchFile
@@ -82,10 +82,10 @@ def _dimensions(config: dict[str, Any], path: Path) -> Dimensions:
     expected = {"model_type": "whisper", "activation_function": "gelu", "scale_embedding": False}
     for key, value in expected.items():
         if config.get(key, value) != value:
-            raise ModelFileError(f"{path}: {key} is {config[key]!r}: {value!r} is supported")
+            raise ModelError(f"{path}: {key} is {config[key]!r}: {value!r} is supported")
     for key in _DIMENSIONS.values():
         if not isinstance(config.get(key), int):
-            raise ModelFileError(f"{path}: {key} is {config.get(key)!r}: an integer is needed")
+            raise ModelError(f"{path}: {key} is {config.get(key)!r}: an integer is needed")
     dimensions = Dimensions(**{ours: config[theirs] for ours, theirs in _DIMENSIONS.items()})
     dimensions.validate()
     return dimensions
@@ -101,18 +101,18 @@ def _weights(folder: Path) -> Iterator[tuple[str, Tensor]]:
         file = TorchFile(pickled)
         yield from file.tensors(file.root).items()
     else:
-        raise ModelFileError(f"{folder} has none of {', '.join(_WEIGHTS)}")
+        raise ModelError(f"{folder} has none of {', '.join(_WEIGHTS)}")
 
 
 def _shards(index: Path) -> Iterator[tuple[str, Tensor]]:
     files = read_object(index).get("weight_map")
     if not isinstance(files, dict) or not all(isinstance(name, str) for name in files.values()):
-        raise ModelFileError(f"{index}: weight_map does not map tensors to files")
+        raise ModelError(f"{index}: weight_map does not map tensors to files")
     for name in sorted(set(files.values())):
         if Path(name).name != name:
-            raise ModelFileError(f"{index} lists {name!r}: a file in the same folder is needed")
+            raise ModelError(f"{index} lists {name!r}: a file in the same folder is needed")
         if not (index.parent / name).is_file():
-            raise ModelFileError(f"{index} lists {name}, which is missing")
+            raise ModelError(f"{index} lists {name}, which is missing")
         yield from ((tensor, value) for tensor, value in read_safetensors(index.parent / name) if tensor in files)
 
 
@@ -123,11 +123,11 @@ def _rename(weights: dict[str, Tensor], folder: Path) -> dict[str, Tensor]:
         for pattern, replacement in _NAMES:
             name = pattern.sub(replacement, name)
         if name in tensors:
-            raise ModelFileError(f"{folder} has {original} twice")
+            raise ModelError(f"{folder} has {original} twice")
         tensors[name] = tensor
     projection, embedding = tensors.pop("proj_out.weight", None), tensors.get("decoder.token_embedding.weight")
     if projection and embedding and not np.array_equal(projection.load(), embedding.load()):
-        raise ModelFileError(f"{folder}: proj_out.weight is not the token embedding: Whisper shares them")
+        raise ModelError(f"{folder}: proj_out.weight is not the token embedding: Whisper shares them")
     return tensors
 
 
@@ -138,5 +138,5 @@ def _vocabulary(folder: Path, n_vocab: int) -> list[bytes]:
         match read_object(folder / "tokenizer.json"):
             case {"model": {"vocab": dict(ids)}}:
                 return from_ids(ids, TEXT_TOKENS[n_vocab])
-        raise ModelFileError(f"{folder / 'tokenizer.json'} has no vocabulary of a BPE model")
+        raise ModelError(f"{folder / 'tokenizer.json'} has no vocabulary of a BPE model")
     return published_vocabulary(multilingual=n_vocab != ENGLISH_VOCABULARY)

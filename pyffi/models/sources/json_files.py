@@ -6,20 +6,20 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pyffi.models.errors import ModelFileError
+from pyffi.errors import ModelError
 
 
 def read_json(path: Path) -> object:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelFileError(f"{path} is not JSON: {error}") from None
+        raise ModelError(f"{path} is not JSON: {error}") from None
 
 
 def read_object(path: Path) -> dict[str, Any]:
     values = read_json(path)
     if not isinstance(values, dict):
-        raise ModelFileError(f"{path} is not a JSON object")
+        raise ModelError(f"{path} is not a JSON object")
     return values
 
 
@@ -29,4 +29,4 @@ def parse_alignment_heads(config: dict[str, Any], path: Path) -> list[tuple[int,
     try:
         return [(int(layer), int(head)) for layer, head in heads or []]
     except (TypeError, ValueError):
-        raise ModelFileError(f"{path}: alignment_heads is {heads!r}: pairs of layer and head are needed") from None
+        raise ModelError(f"{path}: alignment_heads is {heads!r}: pairs of layer and head are needed") from None

@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import fields
 from pathlib import Path
 
+from pyffi.errors import ModelError
 from pyffi.models.checkpoint import ENGLISH_VOCABULARY, Checkpoint, Dimensions
-from pyffi.models.errors import ModelFileError
 from pyffi.models.sources.torch_zip import TorchFile
 from pyffi.models.vocabulary import published_vocabulary
 
@@ -21,10 +21,10 @@ def read_openai(path: Path, name: str, source: str, license: str | None = None) 
         case {"dims": dict(dims), "model_state_dict": dict(state_dict)}:
             pass
         case _:
-            raise ModelFileError(f"{path} has no dims and model_state_dict: not one of OpenAI's checkpoints")
+            raise ModelError(f"{path} has no dims and model_state_dict: not one of OpenAI's checkpoints")
     missing = [f.name for f in fields(Dimensions) if not isinstance(dims.get(f.name), int)]
     if missing:
-        raise ModelFileError(f"{path}: dims has no integer {missing[0]}")
+        raise ModelError(f"{path}: dims has no integer {missing[0]}")
     dimensions = Dimensions(**{f.name: dims[f.name] for f in fields(Dimensions)})
     return Checkpoint(
         dimensions=dimensions,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pyffi.errors import ModelError
 from pyffi.models.binary import BinaryFile
 from pyffi.models.checkpoint import Array, Tensor
-from pyffi.models.errors import ModelFileError
 
 # The format's name of a type: ours, and how its bits are stored.
 _TYPES = {"F32": ("float32", "<f4"), "F16": ("float16", "<f2"), "BF16": ("bfloat16", "<u2")}
@@ -25,11 +25,11 @@ def read_safetensors(path: Path) -> Iterator[tuple[str, Tensor]]:
     try:
         header = json.loads(file.take(file.number("Q", "the size of the header"), "the header"))
     except ValueError as error:
-        if isinstance(error, ModelFileError):
+        if isinstance(error, ModelError):
             raise
-        raise ModelFileError(f"{path}: the header is not JSON: {error}") from None
+        raise ModelError(f"{path}: the header is not JSON: {error}") from None
     if not isinstance(header, dict):
-        raise ModelFileError(f"{path}: the header is not a JSON object")
+        raise ModelError(f"{path}: the header is not a JSON object")
     start = file.offset
     for name, entry in header.items():
         if name != "__metadata__":
@@ -41,20 +41,18 @@ def _tensor(file: BinaryFile, start: int, name: str, entry: object) -> Tensor:
         kind, dimensions, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]  # type: ignore[index]
         shape = tuple(int(dimension) for dimension in dimensions)
     except (KeyError, TypeError, ValueError):
-        raise ModelFileError(f"{file.path}: the entry of {name} is {entry!r}: type, shape and offsets needed") from None
+        raise ModelError(f"{file.path}: the entry of {name} is {entry!r}: type, shape and offsets needed") from None
     if kind not in _TYPES:
-        raise ModelFileError(f"{file.path}: {name} has type {kind}: {', '.join(_TYPES)} are supported")
+        raise ModelError(f"{file.path}: {name} has type {kind}: {', '.join(_TYPES)} are supported")
     stored, code = _TYPES[kind]
     dtype = np.dtype(code)
     size = dtype.itemsize
     for dimension in shape:
         size *= dimension
     if not (isinstance(begin, int) and begin >= 0 and min(shape, default=0) >= 0 and end == begin + size):
-        raise ModelFileError(
-            f"{file.path}: {name} lies at {begin} to {end}: {size} bytes belong to {kind} {list(shape)}"
-        )
+        raise ModelError(f"{file.path}: {name} lies at {begin} to {end}: {size} bytes belong to {kind} {list(shape)}")
     if size > len(file.data) - start - begin:
-        raise ModelFileError(f"{file.path} ends inside of {name}: {start + end} bytes needed, it has {len(file.data)}")
+        raise ModelError(f"{file.path} ends inside of {name}: {start + end} bytes needed, it has {len(file.data)}")
 
     def load() -> Array:
         return file.array(start + begin, dtype, shape)

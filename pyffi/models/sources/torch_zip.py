@@ -18,14 +18,15 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from pyffi.errors import ModelError
 from pyffi.models.checkpoint import Array, Tensor
-from pyffi.models.errors import ModelFileError
 
 # fmt: off
 _OPCODES = frozenset({
     "PROTO", "FRAME", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1",
-    "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3",
-    "APPEND", "APPENDS", "SETITEM", "SETITEMS", "BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET",
+    "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "EMPTY_DICT", "EMPTY_LIST", "EMPTY_TUPLE",
+    "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "APPEND", "APPENDS", "SETITEM", "SETITEMS",
+    "BINPUT", "LONG_BINPUT", "MEMOIZE", "BINGET", "LONG_BINGET",
     "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD", "BINPERSID",
 })
 # fmt: on
@@ -126,23 +127,23 @@ class TorchFile:
         try:
             self._archive = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
-            raise ModelFileError(
+            raise ModelError(
                 f"{path} is not a file of torch.save ({error}); one of PyTorch before 1.6 has to be saved again"
             ) from None
         pickles = [info for info in self._archive.infolist() if info.filename.endswith("/data.pkl")]
         if len(pickles) != 1:
-            raise ModelFileError(f"{path} has {len(pickles)} members named data.pkl: torch.save writes one")
+            raise ModelError(f"{path} has {len(pickles)} members named data.pkl: torch.save writes one")
         if pickles[0].file_size > _MAX_PICKLE:
-            raise ModelFileError(f"{path}: data.pkl has {pickles[0].file_size} bytes: at most {_MAX_PICKLE} are read")
+            raise ModelError(f"{path}: data.pkl has {pickles[0].file_size} bytes: at most {_MAX_PICKLE} are read")
         self._folder = pickles[0].filename.removesuffix("data.pkl")
         if self._read(f"{self._folder}byteorder", default=b"little") != b"little":
-            raise ModelFileError(f"{path} was written on a big-endian machine: save it again on another")
+            raise ModelError(f"{path} was written on a big-endian machine: save it again on another")
         try:
             self.root = _unpickle(self._read(pickles[0].filename))
-        except ModelFileError:
+        except ModelError:
             raise
         except Exception as error:  # a damaged pickle can raise nearly anything
-            raise ModelFileError(f"{path} is not a checkpoint of tensors: {error or type(error).__name__}") from None
+            raise ModelError(f"{path} is not a checkpoint of tensors: {error or type(error).__name__}") from None
 
     def _read(self, member: str, default: bytes | None = None) -> bytes:
         try:
@@ -150,31 +151,31 @@ class TorchFile:
         except KeyError:
             if default is not None:
                 return default
-            raise ModelFileError(f"{self.path} has no member {member}") from None
+            raise ModelError(f"{self.path} has no member {member}") from None
         except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-            raise ModelFileError(f"{self.path}: {member} cannot be read: {error}") from None
+            raise ModelError(f"{self.path}: {member} cannot be read: {error}") from None
 
     def tensors(self, state_dict: object) -> dict[str, Tensor]:
         """The tensors of a state dict in `root`; weights are loaded when asked for."""
         if not isinstance(state_dict, dict):
-            raise ModelFileError(f"{self.path}: a dictionary of tensors is needed, not {type(state_dict).__name__}")
+            raise ModelError(f"{self.path}: a dictionary of tensors is needed, not {type(state_dict).__name__}")
         return {str(name): self._tensor(str(name), record) for name, record in state_dict.items()}
 
     def _tensor(self, name: str, record: object) -> Tensor:
         if not isinstance(record, _TensorRecord) or len(record.shape) != len(record.strides):
-            raise ModelFileError(f"{self.path}: {name} is not a tensor")
+            raise ModelError(f"{self.path}: {name} is not a tensor")
         stored, code = _STORAGES[record.storage.type]
         dtype = np.dtype(code)
         member = f"{self._folder}data/{record.storage.key}"
         last = record.offset + sum((n - 1) * stride for n, stride in zip(record.shape, record.strides, strict=True))
         if 0 in record.shape or last >= record.storage.count:
-            raise ModelFileError(f"{self.path}: {name}, {record.shape}, reaches past its {record.storage.count} values")
+            raise ModelError(f"{self.path}: {name}, {record.shape}, reaches past its {record.storage.count} values")
         try:
             info = self._archive.getinfo(member)
         except KeyError:
-            raise ModelFileError(f"{self.path} has no member {member}, the values of {name}") from None
+            raise ModelError(f"{self.path} has no member {member}, the values of {name}") from None
         if info.compress_type != zipfile.ZIP_STORED or info.file_size != record.storage.count * dtype.itemsize:
-            raise ModelFileError(
+            raise ModelError(
                 f"{self.path}: {member} has {info.file_size} bytes: "
                 f"{record.storage.count * dtype.itemsize}, not compressed, belong to {name}"
             )

