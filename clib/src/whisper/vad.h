@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "model/model_file.h"
@@ -14,14 +16,15 @@ class Vad {
   public:
     static constexpr int kWindow = 512;
     static constexpr int kContext = 64;  // samples of the previous window that the network sees again
+    static constexpr int kHidden = 128;
 
     explicit Vad(std::shared_ptr<ModelFile> file);             // general.architecture must be "silero-vad"
     static std::shared_ptr<const Vad> builtin();               // loaded once per process
     static std::shared_ptr<const Vad> open(const char* path);  // NULL: builtin
 
     struct State {
-        std::array<float, 128> hidden{};
-        std::array<float, 128> cell{};
+        std::array<float, kHidden> hidden{};
+        std::array<float, kHidden> cell{};
         std::array<float, kContext> context{};
     };
     // Probability of speech in the next window; the weights are shared, the state is the caller's.
@@ -32,7 +35,7 @@ class Vad {
     std::shared_ptr<const Weights> weights_;
 };
 
-// Options with every default filled in; throws Error(INVALID_ARGUMENT) for a value out of range.
+// Options with every default filled in, -1 ("none") as 0; throws Error(INVALID_ARGUMENT) for a value out of range.
 mm_vad_options resolve_vad_options(const mm_vad_options* options);
 
 // Runs of speech as sample ranges at 16 kHz, found incrementally: the runs do not depend on how audio is cut.
@@ -46,13 +49,37 @@ class SpeechRuns {
     void finish(int64_t total_samples);
     // Runs that can no longer change, in order; taking removes them.
     std::vector<SpeechRun> take();
-    // No run that will still come starts before this sample.
+    // The same samples sooner, in pieces: a run that is still growing is given as far as it is certain, and its rest
+    // follows in pieces that begin where the last one ended.
+    std::vector<SpeechRun> take_pieces();
+    // No run or piece that will still come starts before this sample: those before it are needed no more.
     int64_t settled() const;
-    // Samples before this one are needed no more.
 
   private:
-    struct State;
-    std::shared_ptr<State> state_;
+    // A run that has begun and not ended, in samples without padding.
+    struct Open {
+        int64_t begin;
+        int64_t silence = kNone;    // start of the silence it may end with
+        SpeechRun longest{0, 0};    // silence inside it, of those that are long enough to cut it at
+        int64_t first_cut = kNone;  // start of the first of them
+    };
+    static constexpr int64_t kNone = -1;
+    void close(int64_t end);
+    int64_t certain_end() const;
+    bool certain() const;
+    int64_t next_begin() const;
+    int64_t padded(int64_t begin) const;
+
+    float threshold_, neg_threshold_;
+    int64_t min_speech_, min_silence_, pad_;  // samples
+    double max_speech_;
+
+    int64_t windows_ = 0;
+    int64_t total_ = kNone;        // samples, once finished
+    std::vector<SpeechRun> runs_;  // ended and not taken, without padding
+    std::optional<Open> open_;
+    int64_t lead_;           // padding before the next run to be taken
+    int64_t given_ = kNone;  // where the pieces taken of that run end
 };
 
 }  // namespace mm
