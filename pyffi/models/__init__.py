@@ -1,5 +1,6 @@
 """Models: known by name, fetched, checked, converted from other formats, kept in a cache."""
 
+from pyffi.models.checkpoint import Provenance
 from pyffi.models.convert import convert, open_checkpoint
 from pyffi.models.fetching import PullError
 from pyffi.models.pull import cached_path, pull, resolve
@@ -7,6 +8,7 @@ from pyffi.models.registry import KnownModel, UnknownModel, find_model, known_mo
 
 __all__ = [
     "KnownModel",
+    "Provenance",
     "PullError",
     "UnknownModel",
     "cached_path",

@@ -86,14 +86,21 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """What a converted file says of itself."""
+
+    name: str
+    source: str
+    license: str | None = None  # SPDX identifier
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     dimensions: Dimensions
     tensors: Mapping[str, Tensor]
     vocabulary: list[bytes]  # the bytes of each text token, in id order
     alignment_heads: list[tuple[int, int]]  # (decoder layer, head)
-    name: str
-    source: str
-    license: str | None = None
+    provenance: Provenance
     shapes: dict[str, tuple[int, ...]] = field(init=False)
 
     def __post_init__(self) -> None:

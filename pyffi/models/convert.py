@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pyffi.errors import ModelError
-from pyffi.models.checkpoint import Checkpoint
+from pyffi.models.checkpoint import Checkpoint, Provenance
 from pyffi.models.files import replacing
 from pyffi.models.ggml import write_ggml
 from pyffi.models.gguf import WeightType, write_gguf
@@ -20,13 +20,11 @@ SUPPORTED = (
     "a faster-whisper folder (model.bin), a transformers folder (config.json with model.safetensors, its shards or "
     "pytorch_model.bin), one of OpenAI's .pt files, or one of whisper.cpp's ggml-*.bin"
 )
-Reader = Callable[[Path, str, str, str | None], Checkpoint]
+Reader = Callable[[Path, Provenance], Checkpoint]
 
 
-def open_checkpoint(
-    source: str | os.PathLike[str], *, name: str | None = None, origin: str | None = None, license: str | None = None
-) -> Checkpoint:
-    """Opens a checkpoint of any supported kind; `name`, `origin` and `license` are recorded in what is written."""
+def open_checkpoint(source: str | os.PathLike[str], provenance: Provenance | None = None) -> Checkpoint:
+    """Opens a checkpoint of any supported kind; where it comes from is recorded in what is written of it."""
     path = Path(source)
     if not path.exists():
         raise FileNotFoundError(f"{path} does not exist: needed is {SUPPORTED}")
@@ -35,7 +33,7 @@ def open_checkpoint(
         raise ModelError(f"{path} is not a model that can be converted: needed is {SUPPORTED}")
     read, path = found
     base = path.resolve().name if path.is_dir() else path.stem
-    return read(path, name or base, origin or base, license)
+    return read(path, provenance or Provenance(name=base, source=base))
 
 
 def is_convertible(path: Path) -> bool:
@@ -63,16 +61,14 @@ def convert(
     target: str | os.PathLike[str],
     *,
     weight_type: WeightType = "f16",
-    name: str | None = None,
-    origin: str | None = None,
-    license: str | None = None,
+    provenance: Provenance | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Converts a checkpoint to our GGUF, or to whisper.cpp's format if the target's name ends in .bin.
 
     The target appears when it is complete; if anything fails there is none, or the one that was there before.
     """
-    checkpoint = open_checkpoint(source, name=name, origin=origin, license=license)
+    checkpoint = open_checkpoint(source, provenance)
     target = Path(target)
     with replacing(target) as temporary:
         if target.suffix == ".bin":

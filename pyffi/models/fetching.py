@@ -23,7 +23,7 @@ class SourceError(Exception):
     """A source cannot give the model; the next one is tried. The message completes "SOURCE: "."""
 
 
-class SourceUnreachable(SourceError):
+class UnreachableError(SourceError):
     """Nobody answers, so others at the same place need not be tried."""
 
 

@@ -88,10 +88,10 @@ def stored_values(name: str, values: Array, dtype: np.dtype[np.float16] | np.dty
 
 def _add_metadata(writer: GGUFWriter, checkpoint: Checkpoint) -> None:
     writer.add_custom_alignment(ALIGNMENT)
-    writer.add_name(checkpoint.name)
-    writer.add_string("general.source", checkpoint.source)
-    if checkpoint.license:
-        writer.add_license(checkpoint.license)
+    writer.add_name(checkpoint.provenance.name)
+    writer.add_string("general.source", checkpoint.provenance.source)
+    if checkpoint.provenance.license:
+        writer.add_license(checkpoint.provenance.license)
     writer.add_string("multimodal.layout", "panel16")
     for key, value in asdict(checkpoint.dimensions).items():
         writer.add_uint32(f"whisper.{key}", value)

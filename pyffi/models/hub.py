@@ -16,7 +16,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from pyffi.models.fetching import Fetched, OnProgress, SourceError, SourceUnreachable
+from pyffi.models.fetching import Fetched, OnProgress, SourceError, UnreachableError
 from pyffi.models.files import PARTIAL, disk_full_named, ensure_free, is_disk_full
 from pyffi.models.registry import HubSource
 
@@ -47,7 +47,11 @@ class RemoteFile:
     def matches(self, path: Path) -> bool:
         if path.stat().st_size != self.size:
             return False
-        digest = hashlib.sha256() if len(self.digest) == 64 else hashlib.sha1(b"blob %d\0" % self.size)
+        digest = (
+            hashlib.sha256()
+            if len(self.digest) == 64
+            else hashlib.sha1(b"blob %d\0" % self.size, usedforsecurity=False)
+        )
         with path.open("rb") as file:
             while block := file.read(_BLOCK):
                 digest.update(block)
@@ -86,7 +90,7 @@ def _hub_errors() -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and is_disk_full(error):
             raise
-        raise SourceUnreachable(f"{error or type(error).__name__}".strip().splitlines()[0]) from error
+        raise UnreachableError(f"{error or type(error).__name__}".strip().splitlines()[0]) from error
 
 
 def _endpoint() -> str | None:

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pyffi.models import cache
+from pyffi.models.checkpoint import Provenance
 from pyffi.models.convert import convert, is_convertible
-from pyffi.models.fetching import Fetched, OnProgress, PullError, SourceError, SourceUnreachable
+from pyffi.models.fetching import Fetched, OnProgress, PullError, SourceError, UnreachableError
 from pyffi.models.files import replacing
 from pyffi.models.gguf import WeightType
 from pyffi.models.hub import fetch_from_hub
@@ -40,6 +41,22 @@ def cached_path(name: str, weight_type: WeightType = "f16") -> Path:
     if model.quantization:
         return cache.model_path(model.name, ".bin")
     return cache.model_path(model.name, ".gguf" if weight_type == "f16" else f"-{weight_type}.gguf")
+
+
+def find_local(name_or_path: str | os.PathLike[str]) -> Path:
+    """The model file that a name or path stands for, if it is here; nothing is fetched or converted."""
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    name = os.fspath(name_or_path)
+    if path.suffix in MODEL_SUFFIXES or path.is_absolute() or path.is_dir():
+        raise FileNotFoundError(
+            f"{path} is not a file; `multimodal models list` shows the names that can be used instead"
+        )
+    target = cached_path(name)
+    if not target.is_file():
+        raise FileNotFoundError(f"{name} is not in the cache: `multimodal models pull {name}` fetches it")
+    return target
 
 
 def pull(
@@ -81,7 +98,7 @@ def _fetch(
             if hub_answers:
                 return source, fetch_from_hub(source, downloads, on_progress)
             continue
-        except SourceUnreachable as error:
+        except UnreachableError as error:
             hub_answers = False
             failures.append(f"{source} cannot be reached: {error}")
         except SourceError as error:
@@ -108,9 +125,7 @@ def _place(
             fetched.path,
             target,
             weight_type=weight_type,
-            name=f"whisper-{model.name}",
-            origin=origin,
-            license=model.license,
+            provenance=Provenance(f"whisper-{model.name}", origin, model.license),
         )
     record = cache.Record(
         name=model.name,

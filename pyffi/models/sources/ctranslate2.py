@@ -16,7 +16,7 @@ import numpy as np
 
 from pyffi.errors import ModelError
 from pyffi.models.binary import BinaryFile
-from pyffi.models.checkpoint import Array, Checkpoint, Dimensions, Tensor
+from pyffi.models.checkpoint import Array, Checkpoint, Dimensions, Provenance, Tensor
 from pyffi.models.sources.json_files import parse_alignment_heads, read_json, read_object
 from pyffi.models.vocabulary import text_tokens
 
@@ -132,7 +132,7 @@ def is_ctranslate2(folder: Path) -> bool:
     return (folder / "model.bin").is_file()
 
 
-def read_ctranslate2(folder: Path, name: str, source: str, license: str | None = None) -> Checkpoint:
+def read_ctranslate2(folder: Path, provenance: Provenance) -> Checkpoint:
     """Reads a CTranslate2 folder; weights are loaded when asked for."""
     variables = Variables(folder / "model.bin")
     tokens = _read_vocabulary(folder)
@@ -162,9 +162,7 @@ def read_ctranslate2(folder: Path, name: str, source: str, license: str | None =
         tensors=tensors,
         vocabulary=text_tokens(tokens),
         alignment_heads=_alignment_heads(folder),
-        name=name,
-        source=source,
-        license=license,
+        provenance=provenance,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from pyffi.errors import ModelError
 from pyffi.models.binary import BinaryFile
-from pyffi.models.checkpoint import Array, Checkpoint, Dimensions, Tensor
+from pyffi.models.checkpoint import Array, Checkpoint, Dimensions, Provenance, Tensor
 from pyffi.models.ggml import HYPERPARAMETERS, MAGIC
 from pyffi.models.mel_filters import N_BINS, mel_filters
 
@@ -40,7 +40,7 @@ def is_ggml(path: Path) -> bool:
         return file.read(4) == MAGIC.to_bytes(4, "little")
 
 
-def read_ggml(path: Path, name: str, source: str, license: str | None = None) -> Checkpoint:
+def read_ggml(path: Path, provenance: Provenance) -> Checkpoint:
     """Reads a ggml file; weights are loaded, and quantised ones turned into float32, when asked for."""
     file = BinaryFile(path)
     if file.number("I", "the magic number") != MAGIC:
@@ -57,9 +57,7 @@ def read_ggml(path: Path, name: str, source: str, license: str | None = None) ->
         tensors=dict(_tensors(file)),
         vocabulary=vocabulary[: dimensions.n_text_tokens],
         alignment_heads=[],
-        name=name,
-        source=source,
-        license=license,
+        provenance=provenance,
     )
 
 

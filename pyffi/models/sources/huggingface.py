@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pyffi.errors import ModelError
-from pyffi.models.checkpoint import ENGLISH_VOCABULARY, TEXT_TOKENS, Checkpoint, Dimensions, Tensor
+from pyffi.models.checkpoint import ENGLISH_VOCABULARY, TEXT_TOKENS, Checkpoint, Dimensions, Provenance, Tensor
 from pyffi.models.sources.json_files import parse_alignment_heads, read_object
 from pyffi.models.sources.safetensors import read_safetensors
 from pyffi.models.sources.torch_zip import TorchFile
@@ -62,7 +62,7 @@ def is_huggingface(folder: Path) -> bool:
     return (folder / "config.json").is_file() and any((folder / name).is_file() for name in _WEIGHTS)
 
 
-def read_huggingface(folder: Path, name: str, source: str, license: str | None = None) -> Checkpoint:
+def read_huggingface(folder: Path, provenance: Provenance) -> Checkpoint:
     """Reads a folder of transformers; weights are loaded when asked for."""
     config = read_object(folder / "config.json")
     dimensions = _dimensions(config, folder / "config.json")
@@ -72,9 +72,7 @@ def read_huggingface(folder: Path, name: str, source: str, license: str | None =
         tensors=_rename(dict(_weights(folder)), folder),
         vocabulary=_vocabulary(folder, dimensions.n_vocab),
         alignment_heads=parse_alignment_heads(read_object(generation), generation) if generation.is_file() else [],
-        name=name,
-        source=source,
-        license=license,
+        provenance=provenance,
     )
 
 

@@ -9,12 +9,12 @@ from dataclasses import fields
 from pathlib import Path
 
 from pyffi.errors import ModelError
-from pyffi.models.checkpoint import ENGLISH_VOCABULARY, Checkpoint, Dimensions
+from pyffi.models.checkpoint import ENGLISH_VOCABULARY, Checkpoint, Dimensions, Provenance
 from pyffi.models.sources.torch_zip import TorchFile
 from pyffi.models.vocabulary import published_vocabulary
 
 
-def read_openai(path: Path, name: str, source: str, license: str | None = None) -> Checkpoint:
+def read_openai(path: Path, provenance: Provenance) -> Checkpoint:
     """Reads a .pt file, running none of the code it may contain; weights are loaded when asked for."""
     file = TorchFile(path)
     match file.root:
@@ -31,7 +31,5 @@ def read_openai(path: Path, name: str, source: str, license: str | None = None) 
         tensors=file.tensors(state_dict),
         vocabulary=published_vocabulary(multilingual=dimensions.n_vocab != ENGLISH_VOCABULARY),
         alignment_heads=[],
-        name=name,
-        source=source,
-        license=license,
+        provenance=provenance,
     )
