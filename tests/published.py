@@ -33,7 +33,7 @@ def jfk_wav() -> Path:
 
 
 def librivox() -> list[tuple[Path, str]]:
-    """Sentences of a LibriVox reading of "Sense and Sensibility" (16 kHz) with their text, lower case, no punctuation."""
+    """Sentences of a LibriVox reading of "Sense and Sensibility" (16 kHz), with their text in bare lower case."""
     folder = published("pocketsphinx-recordings") / "librivox"
     lines = (folder / "transcription").read_text(encoding="utf-8").splitlines()
     found = [re.fullmatch(r"<s> (.*) </s> \((.*)\)", line.strip()) for line in lines]
@@ -41,5 +41,5 @@ def librivox() -> list[tuple[Path, str]]:
 
 
 def vocabulary_ggml(name: str) -> Path:
-    """A ggml Whisper file of the real vocabulary, mel filters and hyperparameters but without weights, such as "tiny.en"."""
+    """A ggml file with the real vocabulary, mel filters and hyperparameters of, say, "tiny.en", but no weights."""
     return published("whisper-cpp-samples") / "models" / f"for-tests-ggml-{name}.bin"

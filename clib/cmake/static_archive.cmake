@@ -27,4 +27,4 @@ add_custom_command(
   DEPENDS mm_objects mm_zlib ${MM_ALL_OBJECTS}
   COMMENT "Linking libmultimodal.a" COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(multimodal_static ALL DEPENDS ${MM_ARCHIVE})
-install(FILES ${MM_ARCHIVE} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${MM_ARCHIVE} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT static)

@@ -2,9 +2,9 @@
 
     python3 clib/third_party/fetch.py zlib
 
-Needs nothing but Python: CMake runs it while configuring. Archives are looked for in MM_THIRD_PARTY_DIR first, and, where
-that is not set, in the places pip is configured to use (PIP_INDEX_URL, pip.conf, ...). Each must have the SHA-256 of the
-lock. What was unpacked stays in the user's cache, so the network is asked once.
+Needs nothing but Python: CMake runs it while configuring. Archives are looked for in MM_THIRD_PARTY_DIR, or, where that
+is not set, in the places pip is configured to use (PIP_INDEX_URL, pip.conf, ...). Each must have the lock's SHA-256.
+What was unpacked stays in the user's cache, so the network is asked once.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
+import urllib.response
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 LOCK = Path(__file__).with_name("lock.json")
 TIMEOUT_SECONDS = 60
@@ -74,7 +75,9 @@ def fetch(name: str) -> Path:
                 _obtain(pin, archive)
                 _publish(_unpack(pin, archive, Path(scratch, "unpacked")), folder)
         except OSError as error:
-            raise FetchError(f"cannot write to {folder.parent}: {error}. Set MM_CACHE_DIR to a writable folder.") from error
+            raise FetchError(
+                f"cannot write to {folder.parent}: {error}. Set MM_CACHE_DIR to a writable folder."
+            ) from error
     return folder
 
 
@@ -110,7 +113,7 @@ def _obtain(pin: Pin, target: Path) -> None:
     local = os.environ.get("MM_THIRD_PARTY_DIR")
     if local:
         source = str(Path(local, pin.archive))
-        if not os.path.isfile(source):
+        if not Path(source).is_file():
             raise FetchError(f"{source} does not exist, and MM_THIRD_PARTY_DIR is set. {pin.remedy}")
         shutil.copyfile(source, target)
     else:
@@ -118,7 +121,8 @@ def _obtain(pin: Pin, target: Path) -> None:
     found = hashlib.sha256(target.read_bytes()).hexdigest()
     if found != pin.sha256:
         raise FetchError(
-            f"{source} has sha256 {found}, not the expected {pin.sha256}: it is damaged or was tampered with. {pin.remedy}"
+            f"{source} has sha256 {found}, not the expected {pin.sha256}: it is damaged or not the published one. "
+            f"{pin.remedy}"
         )
 
 
@@ -141,14 +145,16 @@ def _download(pin: Pin, target: Path) -> str:
             tried.append(f"{_without_password(page)}: does not list it")
         except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: an address that is none
             tried.append(f"{_without_password(page)}: {error}")
-    raise FetchError(f"cannot download {pin.archive} ({'; '.join(tried) or 'pip is set to use no index'}). {pin.remedy}")
+    reasons = "; ".join(tried) or "pip is set to use no index"
+    raise FetchError(f"cannot download {pin.archive} ({reasons}). {pin.remedy}")
 
 
 class PipSettings:
     """Where pip looks for packages, by `pip config list`: pip.conf files and PIP_* variables alike."""
 
     def __init__(self) -> None:
-        shown = subprocess.run([sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False)
+        command = [sys.executable, "-m", "pip", "config", "list"]
+        shown = subprocess.run(command, capture_output=True, text=True, check=False)
         values: dict[str, str] = {}
         # Lines such as global.index-url='https://...'; what is more specific wins.
         for section in ("global.", "install.", "download.", ":env:."):
@@ -159,7 +165,8 @@ class PipSettings:
         index = values.get("index-url") or os.environ.get("PIP_INDEX_URL") or _default_index()
         no_index = values.get("no-index", "0").lower() in ("1", "true", "yes", "on")
         self.indexes = [] if no_index else [*values.get("extra-index-url", "").split(), *([index] if index else [])]
-        self.find_links = [link for link in values.get("find-links", "").split() if "://" not in link or link[:5] == "file:"]
+        links = values.get("find-links", "").split()
+        self.find_links = [link for link in links if "://" not in link or link.startswith("file:")]
         handlers: list[urllib.request.BaseHandler] = [
             urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=values.get("cert")))
         ]
@@ -167,7 +174,7 @@ class PipSettings:
             handlers.append(urllib.request.ProxyHandler({"http": proxy, "https": proxy}))
         self._opener = urllib.request.build_opener(*handlers)
 
-    def open(self, address: str, accept: str = "*/*") -> IO[bytes]:
+    def open(self, address: str, accept: str = "*/*") -> urllib.response.addinfourl:
         """The response; a connection that fails is tried again, an answer of the server is final."""
         parts = urllib.parse.urlsplit(address)
         request = urllib.request.Request(
@@ -180,7 +187,7 @@ class PipSettings:
         while True:
             attempt += 1
             try:
-                response: IO[bytes] = self._opener.open(request, timeout=TIMEOUT_SECONDS)
+                response: urllib.response.addinfourl = self._opener.open(request, timeout=TIMEOUT_SECONDS)
                 return response
             except urllib.error.HTTPError:
                 raise
@@ -203,31 +210,31 @@ def _without_password(address: str) -> str:
 
 def _archive_address(settings: PipSettings, page: str, archive: str) -> str | None:
     """The address that a project page of the simple repository API (PEP 503 or 691) gives for a file, or None."""
-    is_file = page.startswith("file:")
+    is_folder = page.startswith("file:")
+    accept = "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
     try:
-        with settings.open(
-            page + "index.html" if is_file else page, "application/vnd.pypi.simple.v1+json, text/html;q=0.5"
-        ) as response:
-            base, body = response.url, response.read().decode()  # type: ignore[attr-defined]
-            content_type = response.headers.get_content_type()  # type: ignore[attr-defined]
+        with settings.open(page + "index.html" if is_folder else page, accept) as response:
+            base, body = response.url, response.read().decode()
+            is_json = response.headers.get_content_type().endswith("json")
     except urllib.error.HTTPError as error:
         if error.code == 404:
             return None
         raise
     except urllib.error.URLError:
-        if is_file:  # a local index without this project
+        if is_folder:  # without this project
             return None
         raise
-    if content_type.endswith("json"):
+    links: dict[str, str] = {}
+    if is_json:
         links = {entry["filename"]: entry["url"] for entry in json.loads(body)["files"]}
     else:
         parser = _Links()
         parser.feed(body)
-        links = {urllib.parse.unquote(urllib.parse.urlsplit(link).path).rpartition("/")[2]: link for link in parser.links}
-    link = links.get(archive)
-    if link is None:
+        for link in parser.links:
+            links[urllib.parse.unquote(urllib.parse.urlsplit(link).path).rpartition("/")[2]] = link
+    if archive not in links:
         return None
-    address = urllib.parse.urljoin(base, link)
+    address = urllib.parse.urljoin(base, links[archive])
     page_login, address_parts = urllib.parse.urlsplit(page), urllib.parse.urlsplit(address)
     if page_login.username is not None and page_login.hostname == address_parts.hostname:
         address = urllib.parse.urlunsplit(address_parts._replace(netloc=page_login.netloc))
