@@ -66,11 +66,15 @@ void FrontEnd::filter(const Exec& exec, const float* samples, size_t n) {
 }
 
 void FrontEnd::keep_settled(const Exec& exec) {
-    for (const SpeechRun& run : runs_->take()) {
+    for (const SpeechRun& run : runs_->take_pieces()) {
         const int64_t n = run.end - run.begin;
         mel_.push(exec, undecided_.data() + (run.begin - first_undecided_), static_cast<size_t>(n));
         kept_samples_ += n;
-        kept_.push_back({kept_samples_, run.end - kept_samples_});
+        const int64_t shift = run.end - kept_samples_;
+        if (!kept_.empty() && kept_.back().shift == shift)  // the next piece of the same run
+            kept_.back().filtered_end = kept_samples_;
+        else
+            kept_.push_back({kept_samples_, shift});
     }
     const int64_t drop = std::min(runs_->settled() - first_undecided_, static_cast<int64_t>(vad_done_));
     if (drop <= 0) return;

@@ -36,18 +36,6 @@ int32_t resolve_ms(const char* name, int32_t value, int32_t by_default) {
     return value == 0 ? by_default : std::max(value, 0);
 }
 
-// The caller's struct may be a newer one: what is unknown here must be zero.
-mm_vad_options read_options(const mm_vad_options& options) {
-    const size_t size = options.struct_size;
-    if (size < sizeof options)
-        fail(MM_ERROR_INVALID_ARGUMENT, "struct_size of mm_vad_options is %zu: set it to sizeof, at least %zu", size,
-             sizeof options);
-    const auto* bytes = reinterpret_cast<const unsigned char*>(&options);
-    if (std::any_of(bytes + sizeof options, bytes + size, [](unsigned char b) { return b != 0; }))
-        fail(MM_ERROR_INVALID_ARGUMENT, "mm_vad_options has fields that this release does not know: leave them zero");
-    return options;
-}
-
 }  // namespace
 
 SpeechRuns::SpeechRuns(const mm_vad_options& resolved)
@@ -184,8 +172,7 @@ std::vector<SpeechRun> SpeechRuns::take_pieces() {
 }
 
 mm_vad_options resolve_vad_options(const mm_vad_options* options) {
-    mm_vad_options o{};
-    if (options) o = read_options(*options);
+    mm_vad_options o = options ? *options : mm_vad_options{};
     o.struct_size = sizeof o;
     o.threshold = resolve_probability("threshold", o.threshold, 0.5f);
     o.neg_threshold = resolve_probability("neg_threshold", o.neg_threshold, std::max(o.threshold - 0.15f, 0.01f));
