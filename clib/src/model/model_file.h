@@ -27,8 +27,9 @@ class ModelFile {
     virtual const char* format() const = 0;               // "gguf" or "ggml"
     virtual const std::string& architecture() const = 0;  // general.architecture: "whisper", "silero-vad"
     virtual bool in_place() const = 0;                    // weights are used where they are mapped
-    virtual uint64_t weight_bytes() const = 0;
-    virtual const void* data() const = 0;  // the mapping, for digests
+    virtual const char* weight_type() const = 0;          // that most bytes of the file have: "f16", "q5_0", ...
+    virtual uint64_t weight_bytes() const = 0;            // of the weights handed out so far, as they are in memory
+    virtual const void* data() const = 0;                 // the mapping, for digests
     virtual size_t size() const = 0;
     virtual void lock_memory() = 0;  // mlock; throws Error(UNSUPPORTED) with the limit named
 
@@ -51,6 +52,9 @@ class ModelFile {
     // A plain f32 tensor of exactly `count` elements, e.g. a bias; valid as long as this object. NaN and infinity are
     // refused.
     virtual const float* vector(const std::string& name, size_t count) = 0;
+    // Looks for NaN and infinity in every tensor that is used in place: Error(BAD_MODEL) naming it. (Others have been
+    // looked at when they were packed. Not done by open, since it reads the whole file.)
+    virtual void check_finite() const = 0;
     // A convolution weight [n][channels][taps] in torch order as a matrix with k = taps * channels, tap-major, so that
     // a product over overlapping rows of a time-major signal is the convolution.
     virtual Panels convolution(const std::string& name, int n, int channels, int taps) = 0;

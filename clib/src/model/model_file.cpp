@@ -1,0 +1,241 @@
+#include "model/model_file.h"
+
+#include <algorithm>
+#include <map>
+
+#include "model/ggml_bin.h"
+#include "model/gguf.h"
+#include "model/packing.h"
+#include "runtime/error.h"
+#include "runtime/text.h"
+
+namespace mm {
+namespace {
+
+// How files that are often given by mistake begin.
+struct Lookalike {
+    std::string_view start;
+    const char* what;
+};
+constexpr Lookalike kLookalikes[] = {
+    {"PK\x03\x04", "a PyTorch checkpoint: convert it with `multimodal models convert`"},
+    {std::string_view("\x06\0\0\0", 4),
+     "the model.bin of a CTranslate2 folder: give that folder to `multimodal models convert`"},
+    {"version https://git-lfs", "a Git LFS pointer in place of the model: fetch it with `git lfs pull`"},
+    {"<", "a web page: the download went wrong"},
+    {"tjgg", "a llama.cpp model of an old format"},
+    {"fmgg", "a llama.cpp model of an old format"},
+};
+
+ModelContents parse(Bytes file, const std::string& name) {
+    const std::string_view text(reinterpret_cast<const char*>(file.data), file.size);
+    const auto starts_with = [&](std::string_view start) { return text.substr(0, start.size()) == start; };
+    if (starts_with("GGUF")) return parse_gguf(file, name);
+    if (starts_with("lmgg")) return parse_ggml_bin(file, name);
+    for (const Lookalike& other : kLookalikes)
+        if (starts_with(other.start)) fail(MM_ERROR_BAD_MODEL, "%s: looks like %s", name.c_str(), other.what);
+    fail(MM_ERROR_BAD_MODEL,
+         "%s: is neither a GGUF nor a whisper.cpp ggml model (it begins with \"%s\"); other formats are converted with "
+         "`multimodal models convert`",
+         name.c_str(), printable(text.substr(0, 4)).c_str());
+}
+
+class OpenFile final : public ModelFile {
+  public:
+    OpenFile(std::unique_ptr<MappedFile> mapping, Bytes bytes, std::string name)
+        : mapping_(std::move(mapping)), bytes_(bytes), name_(std::move(name)), contents_(parse(bytes_, name_)) {}
+
+    const std::string& name() const override { return name_; }
+    const char* format() const override { return contents_.format; }
+    const std::string& architecture() const override { return contents_.architecture; }
+    bool in_place() const override { return contents_.panels; }
+    uint64_t weight_bytes() const override { return weight_bytes_; }
+    const void* data() const override { return bytes_.data; }
+    size_t size() const override { return bytes_.size; }
+
+    const char* weight_type() const override {
+        std::map<WeightType, uint64_t> bytes;
+        for (const auto& [name, tensor] : contents_.tensors) bytes[tensor.type] += tensor.bytes;
+        const auto by_bytes = [](const auto& a, const auto& b) { return a.second < b.second; };
+        return weight_type_name(std::max_element(bytes.begin(), bytes.end(), by_bytes)->first);
+    }
+
+    void lock_memory() override {
+        if (!locked_.empty()) return;
+        locked_.reserve(owned_.size() + 1);
+        if (in_place()) locked_.emplace_back(bytes_.data, bytes_.size);
+        for (const Buffer<uint8_t>& buffer : owned_) locked_.emplace_back(buffer.data(), buffer.size());
+    }
+
+    bool has(const std::string& key) const override { return contents_.metadata.count(key) > 0; }
+
+    int64_t integer(const std::string& key, int64_t low, int64_t high) const override {
+        const int64_t value = get<int64_t>(key, "an integer");
+        if (value < low || value > high)
+            fail(MM_ERROR_BAD_MODEL, "%s: %s is %lld; it must be from %lld to %lld", name_.c_str(), key.c_str(),
+                 static_cast<long long>(value), static_cast<long long>(low), static_cast<long long>(high));
+        return value;
+    }
+    float number(const std::string& key) const override { return static_cast<float>(get<double>(key, "a number")); }
+    bool boolean(const std::string& key) const override { return get<bool>(key, "a boolean"); }
+    std::string string(const std::string& key) const override {
+        return std::string(get<std::string_view>(key, "a string"));
+    }
+    std::vector<int32_t> integers(const std::string& key) const override {
+        return decode_integers(get<MetadataArray>(key, "an array"), name_, key);
+    }
+    std::vector<std::string> strings(const std::string& key) const override {
+        return decode_strings(get<MetadataArray>(key, "an array"), name_, key);
+    }
+
+    std::vector<std::string> vocabulary() const override {
+        if (!contents_.vocabulary.empty()) return {contents_.vocabulary.begin(), contents_.vocabulary.end()};
+        std::vector<std::string> tokens = strings("tokenizer.ggml.tokens");
+        for (std::string& token : tokens) token = decode_gpt2_token(token, name_);
+        return tokens;
+    }
+
+    bool has_tensor(const std::string& name) const override { return contents_.tensors.count(name) > 0; }
+
+    Panels matrix(const std::string& name, int n, int k) override {
+        const Tensor& tensor = find(name);
+        if (in_place()) return panels_in_place(name, tensor, n, k);
+        require_dims(name, tensor, {wide(k), wide(n), 1, 1});
+        return packed(name, tensor, n, k, [&](void* panels) { return pack_matrix(tensor, n, k, panels); });
+    }
+
+    Panels convolution(const std::string& name, int n, int channels, int taps) override {
+        const Tensor& tensor = find(name);
+        const int k = channels * taps;
+        if (in_place()) return panels_in_place(name, tensor, n, k);
+        require_dims(name, tensor, {wide(taps), wide(channels), wide(n), 1});
+        if (is_quantized(tensor.type))
+            fail(MM_ERROR_UNSUPPORTED, "%s: the convolution %s has %s weights; f32 and f16 are read", name_.c_str(),
+                 name.c_str(), weight_type_name(tensor.type));
+        return packed(name, tensor, n, k,
+                      [&](void* panels) { return pack_convolution(tensor, n, channels, taps, panels); });
+    }
+
+    const float* vector(const std::string& name, size_t count) override {
+        const Tensor& tensor = find(name);
+        if (tensor.elements() != count)
+            fail(MM_ERROR_BAD_MODEL, "%s: the tensor %s has %llu elements; the hyperparameters need %zu", name_.c_str(),
+                 name.c_str(), static_cast<unsigned long long>(tensor.elements()), count);
+        if (tensor.type != WeightType::f32)
+            fail(MM_ERROR_BAD_MODEL, "%s: the tensor %s is of type %s; it must be f32", name_.c_str(), name.c_str(),
+                 weight_type_name(tensor.type));
+        const uint8_t* data = tensor.data;
+        if (reinterpret_cast<uintptr_t>(data) % alignof(float) != 0) {
+            Buffer<uint8_t> aligned(tensor.bytes);
+            std::copy_n(data, tensor.bytes, aligned.data());
+            data = keep(std::move(aligned));
+        }
+        if (!all_finite(DType::f32, data, count)) fail_not_finite(name);
+        weight_bytes_ += tensor.bytes;
+        return reinterpret_cast<const float*>(data);
+    }
+
+    void check_finite() const override {
+        if (!in_place()) return;
+        for (const auto& [name, tensor] : contents_.tensors)
+            if (!is_quantized(tensor.type) && !all_finite(packed_type(tensor.type), tensor.data, tensor.elements()))
+                fail_not_finite(name);
+    }
+
+  private:
+    struct Dims {
+        uint64_t value[kMaxDims];
+    };
+    static uint64_t wide(int n) { return static_cast<uint64_t>(n); }
+
+    template <typename T>
+    const T& get(const std::string& key, const char* what) const {
+        const auto entry = contents_.metadata.find(key);
+        if (entry == contents_.metadata.end())
+            fail(MM_ERROR_BAD_MODEL, "%s: the key %s is missing", name_.c_str(), key.c_str());
+        const T* value = std::get_if<T>(&entry->second);
+        if (!value) fail(MM_ERROR_BAD_MODEL, "%s: the value of %s is not %s", name_.c_str(), key.c_str(), what);
+        return *value;
+    }
+
+    const Tensor& find(const std::string& name) const {
+        const auto entry = contents_.tensors.find(name);
+        if (entry == contents_.tensors.end())
+            fail(MM_ERROR_BAD_MODEL, "%s: the tensor %s is missing", name_.c_str(), name.c_str());
+        return entry->second;
+    }
+
+    void require_dims(const std::string& name, const Tensor& tensor, const Dims& needed) const {
+        if (std::equal(tensor.dims, tensor.dims + kMaxDims, needed.value)) return;
+        const auto shape = [](const uint64_t* dims) {
+            std::string text;
+            for (int i = 0; i < kMaxDims; ++i)
+                if (i == 0 || dims[i] != 1) text += (i == 0 ? "" : " x ") + std::to_string(dims[i]);
+            return text;
+        };
+        fail(MM_ERROR_BAD_MODEL, "%s: the tensor %s is %s; the hyperparameters need %s", name_.c_str(), name.c_str(),
+             shape(tensor.dims).c_str(), shape(needed.value).c_str());
+    }
+
+    Panels panels_in_place(const std::string& name, const Tensor& tensor, int n, int k) {
+        require_dims(name, tensor, {kPanel, wide(k), wide(panel_count(n)), 1});
+        if (is_quantized(tensor.type))
+            fail(MM_ERROR_UNSUPPORTED, "%s: the panels of %s are of type %s; f32 and f16 are used in place",
+                 name_.c_str(), name.c_str(), weight_type_name(tensor.type));
+        const DType type = packed_type(tensor.type);
+        const size_t stride = static_cast<size_t>(k) * kPanel;
+        const uint8_t* last = tensor.data + (wide(panel_count(n)) - 1) * stride * dtype_size(type);
+        for (size_t i = 0; n % kPanel != 0 && i < stride; ++i) {
+            const bool padding = static_cast<int>(i % kPanel) >= n % kPanel;
+            if (padding && !is_zero(last + i * dtype_size(type), dtype_size(type)))
+                fail(MM_ERROR_BAD_MODEL, "%s: the last panel of %s is not zero past row %d", name_.c_str(),
+                     name.c_str(), n - 1);
+        }
+        weight_bytes_ += tensor.bytes;
+        return {tensor.data, type, n, k, stride};
+    }
+    static bool is_zero(const uint8_t* bytes, size_t n) {
+        return std::all_of(bytes, bytes + n, [](uint8_t byte) { return byte == 0; });
+    }
+
+    template <typename Pack>
+    Panels packed(const std::string& name, const Tensor& tensor, int n, int k, const Pack& pack) {
+        const DType type = packed_type(tensor.type);
+        Buffer<uint8_t> panels(panel_elements(n, k) * dtype_size(type));
+        if (!pack(panels.data())) fail_not_finite(name);
+        weight_bytes_ += panels.size();
+        return {keep(std::move(panels)), type, n, k, static_cast<size_t>(k) * kPanel};
+    }
+
+    const uint8_t* keep(Buffer<uint8_t> buffer) {
+        owned_.push_back(std::move(buffer));
+        return owned_.back().data();
+    }
+
+    [[noreturn]] void fail_not_finite(const std::string& name) const {
+        fail(MM_ERROR_BAD_MODEL, "%s: the tensor %s holds NaN or infinity; the file is damaged", name_.c_str(),
+             printable(name).c_str());
+    }
+
+    std::unique_ptr<MappedFile> mapping_;  // null if the bytes are borrowed
+    Bytes bytes_;
+    std::string name_;
+    ModelContents contents_;
+    std::vector<Buffer<uint8_t>> owned_;
+    std::vector<LockedMemory> locked_;  // destroyed before what it locks
+    uint64_t weight_bytes_ = 0;
+};
+
+}  // namespace
+
+std::shared_ptr<ModelFile> ModelFile::open(const std::string& path) {
+    auto mapping = std::make_unique<MappedFile>(path);
+    const Bytes bytes = mapping->bytes();
+    return std::make_shared<OpenFile>(std::move(mapping), bytes, printable(path, 1000));
+}
+
+std::shared_ptr<ModelFile> ModelFile::from_memory(const void* data, size_t size, const std::string& name) {
+    return std::make_shared<OpenFile>(nullptr, Bytes{static_cast<const uint8_t*>(data), size}, name);
+}
+
+}  // namespace mm
