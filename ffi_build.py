@@ -1,4 +1,4 @@
-"""Builds the extension module pyffi._native: cffi in API mode, abi3, linked to the libmultimodal.so.1 that lies beside it.
+"""Builds the module pyffi._native: cffi in API mode, abi3, linked to the libmultimodal.so.1 that lies beside it.
 
 The declarations are cut from the marked plain region of clib/include/multimodal.h, which is their only source; a drift
 between header and bindings is therefore impossible, and a wrong callback type stops the compiler.
@@ -40,7 +40,7 @@ def plain_region(header: str) -> str:
     """The part of the header between the markers, which must be free of conditionals: cffi does not preprocess."""
     for marker in (BEGIN, END):
         if header.count(marker) != 1:
-            raise ValueError(f"multimodal.h must have the marker {marker!r} once, it has it {header.count(marker)} times")
+            raise ValueError(f"multimodal.h must have the marker {marker!r} once, not {header.count(marker)} times")
     begin, end = header.index("\n", header.index(BEGIN)) + 1, header.index(END)
     if begin > end:
         raise ValueError("multimodal.h: the plain region ends before it begins")

@@ -13,13 +13,15 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeAlias
 
 import numpy as np
-import soundfile  # type: ignore[import-untyped]
+import soundfile
 
-from pyffi.buffers import Floats, as_integer, as_path, as_samples, is_encoded, pointer
-from pyffi.errors import AudioError, InvalidArgument
+from pyffi._ffi import ffi, lib
+from pyffi.buffers import Floats, as_integer, as_path, as_samples, is_encoded, owned_array, pointer
+from pyffi.errors import AudioError, InvalidArgument, raise_for
 
 SAMPLE_RATE = 16000
 BLOCK_SECONDS = 10
@@ -41,7 +43,19 @@ class AudioChunk:
 
     @property
     def duration(self) -> float:
+        """Seconds."""
         return len(self.samples) / self.sample_rate
+
+    def resample(self, sample_rate: int) -> AudioChunk:
+        """The same audio at another rate. Recognition does this by itself."""
+        if sample_rate == self.sample_rate:
+            return self
+        rate = as_integer(sample_rate, "sample_rate", 8000, 192000)
+        out, length, error = ffi.new("float **"), ffi.new("size_t *"), ffi.new("char **")
+        status = lib.mm_resample(c_chunk(self), rate, out, length, error)
+        if status:
+            raise_for(status, error)
+        return AudioChunk(owned_array(out[0], length[0]), rate)
 
 
 def c_chunk(chunk: AudioChunk) -> tuple[Any, int, int]:
@@ -49,8 +63,8 @@ def c_chunk(chunk: AudioChunk) -> tuple[Any, int, int]:
     return pointer(chunk.samples), len(chunk.samples), chunk.sample_rate
 
 
-# A path, a binary file, the bytes of a file, an AudioChunk, or bare samples: whatever numpy can view as one dimension of
-# float32, which no static type can say.
+# A path, a binary file, the bytes of a file, an AudioChunk, or bare samples: whatever numpy can view as one dimension
+# of float32, which no static type can say.
 AudioInput: TypeAlias = Any
 
 
@@ -158,7 +172,7 @@ class SpooledSource:
     """A stream that cannot be rewound, which the readers need to: it is copied to a temporary file first."""
 
     def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._file = tempfile.TemporaryFile()
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115, open for as long as this object
         shutil.copyfileobj(stream, self._file)
         self._source = _read_file(self._file, name)
         self.sample_rate = self._source.sample_rate
@@ -206,7 +220,7 @@ def load_audio(audio: AudioInput, sample_rate: int = SAMPLE_RATE, seconds: float
 
 
 def _open_path(path: str) -> Source:
-    with open(path, "rb") as file:  # raises what a missing, unreadable or directory path should raise
+    with Path(path).open("rb") as file:  # raises what a missing, unreadable or directory path should raise
         if not file.seekable():  # a pipe
             return SpooledSource(file, path)
         if os.fstat(file.fileno()).st_size == 0:
@@ -247,4 +261,5 @@ def _read_file(file: str | BinaryIO, name: str) -> Source:
     except (av.FFmpegError, ValueError) as error:
         if isinstance(error, AudioError):
             raise
-        raise AudioError(f"{name} cannot be read as audio: {reason} (libsndfile); {error} (FFmpeg)") from error
+        why = getattr(error, "strerror", None) or error
+        raise AudioError(f"{name} cannot be read as audio: {reason} (libsndfile); {why} (FFmpeg)") from error

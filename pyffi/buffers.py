@@ -108,6 +108,8 @@ def as_integer(value: object, name: str, low: int, high: int) -> int:
 def as_float(value: object, name: str) -> float:
     """A number as C's float takes it; its range is the library's to check."""
     try:
+        if isinstance(value, (str, bytes, bool)):
+            raise TypeError
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         raise InvalidArgument(f"{name} must be a number, not {value!r} ({_kind(value)})") from None

@@ -95,8 +95,8 @@ WRITERS: dict[str, Callable[[Readable], Iterable[str]]] = {
 }
 
 
-def render(transcript: Readable, format: str) -> str:
+def render(transcript: Readable, name: str) -> str:
     """The transcript in one of the formats."""
-    if format not in WRITERS:
-        raise InvalidArgument(f"{format!r} is not a transcript format; there are {', '.join(WRITERS)}")
-    return "".join(WRITERS[format](transcript))
+    if name not in WRITERS:
+        raise InvalidArgument(f"{name!r} is not a transcript format; there are {', '.join(WRITERS)}")
+    return "".join(WRITERS[name](transcript))

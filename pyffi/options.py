@@ -56,7 +56,7 @@ class OptionsBuilder:
         setattr(self.c, name, off if value is None else as_float(value, name) or zero)
 
     def temperatures(self, value: float | Sequence[float]) -> None:
-        numbers = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+        numbers = value if isinstance(value, Iterable) else [value]
         array = [as_float(number, "temperature") for number in numbers]
         if not array:
             raise InvalidArgument("temperature must be a number or a sequence of at least one")

@@ -6,8 +6,9 @@ import copy
 import os
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pyffi import formats
 from pyffi._ffi import ffi, lib
@@ -25,6 +26,9 @@ from pyffi.errors import (
     text,
 )
 from pyffi.results import Segment, Token, TranscriptionInfo, Word
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 SegmentCallback = Callable[[Segment], object]
 
@@ -104,7 +108,7 @@ class Transcript:
 
     @property
     def info(self) -> TranscriptionInfo:
-        """Language and duration. The duration is that of the whole audio where the file says it, else as far as read."""
+        """Language and duration: that of the whole audio where the file tells it, else of what was read so far."""
         while self._c_info.language[0] == b"\0" and self._advance():
             pass
         info = self._c_info
@@ -148,9 +152,9 @@ class Transcript:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the transcript in the format that the ending of the name says: .srt, .vtt, .txt, .tsv, .json, .lrc."""
-        rendered = formats.render(self, os.path.splitext(path)[1].removeprefix(".").lower())
-        with open(path, "w", encoding="utf-8", newline="\n") as file:
-            file.write(rendered)
+        target = Path(path)
+        rendered = formats.render(self, target.suffix.removeprefix(".").lower())
+        target.write_text(rendered, encoding="utf-8", newline="\n")
 
     # ---- Decoding ---------------------------------------------------------------------------------------------------
 
@@ -254,7 +258,7 @@ class Transcript:
         self._blocks = iter(())
         self._source.close()
 
-    def __enter__(self) -> Transcript:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

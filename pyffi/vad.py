@@ -8,12 +8,15 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from types import TracebackType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyffi._ffi import ffi, lib
 from pyffi.audio import SAMPLE_RATE, AudioInput, c_chunk, load_audio
 from pyffi.buffers import Floats, as_float, as_integer, as_path, as_samples, owned_array, pointer
 from pyffi.errors import InvalidArgument, error_for, raise_for
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 WINDOW = 512  # samples at 16 kHz: 32 ms
 
@@ -151,7 +154,7 @@ class Vad:
         """Frees the detector; using it afterwards raises ClosedError."""
         ffi.release(self._handle)
 
-    def __enter__(self) -> Vad:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

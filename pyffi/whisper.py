@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pyffi._ffi import ffi, lib
 from pyffi.audio import SAMPLE_RATE, AudioInput, c_chunk, load_audio, open_audio
@@ -27,15 +28,18 @@ from pyffi.results import LanguageProbability, ModelInfo
 from pyffi.transcript import SegmentCallback, Transcript
 from pyffi.vad import VadOptions
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 def resolve_model(model: str | os.PathLike[str]) -> str:
     """The file of a model that is given by its path or by the name under which `multimodal models` knows it."""
-    path = os.fsdecode(as_path(model, "model"))
-    if os.path.isfile(path):
-        return os.path.abspath(path)
-    from pyffi.models import resolve  # brings converters and downloads along: only where it is needed
+    path = Path(os.fsdecode(as_path(model, "model")))
+    if not path.is_file():
+        from pyffi.models import resolve  # brings converters and downloads along: only where it is needed
 
-    return os.path.abspath(resolve(path))
+        path = resolve(path)
+    return str(path.absolute())
 
 
 class Whisper:
@@ -264,7 +268,7 @@ class Whisper:
         """Closes the model: using it afterwards raises ClosedError, while transcripts that are running go on."""
         ffi.release(self._handle)
 
-    def __enter__(self) -> Whisper:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

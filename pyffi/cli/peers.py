@@ -1,0 +1,103 @@
+"""Runs one speech recogniser in a process of its own: `python -c THIS_FILE NAME REQUEST.json RESULT.json`.
+
+Only the standard library and the recogniser itself are imported, so that it runs in whatever environment has that.
+The request has model, audio (16 kHz mono WAV), threads, beam_size and language; the result has version, text, and the
+seconds that opening and transcribing took, or why there is none.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+Transcribe = Callable[[], str]
+
+
+def multimodal_ffi(request: dict[str, Any]) -> Transcribe:
+    from pyffi import Whisper
+
+    model = Whisper(request["model"])
+    return lambda: model.transcribe(
+        request["audio"],
+        beam_size=request["beam_size"],
+        language=request["language"],
+        threads=request["threads"],
+    ).text
+
+
+def faster_whisper(request: dict[str, Any]) -> Transcribe:
+    from faster_whisper import WhisperModel
+
+    model = WhisperModel(
+        request["model"], device="cpu", compute_type="int8", cpu_threads=request["threads"], local_files_only=True
+    )
+
+    def transcribe() -> str:
+        segments, _ = model.transcribe(
+            request["audio"], beam_size=request["beam_size"], language=request["language"]
+        )
+        return "".join(segment.text for segment in segments)
+
+    return transcribe
+
+
+def pywhispercpp(request: dict[str, Any]) -> Transcribe:
+    from pywhispercpp.model import Model
+
+    beam_size = request["beam_size"]
+    model = Model(
+        request["model"],
+        params_sampling_strategy=int(beam_size > 1),
+        redirect_whispercpp_logs_to=None,
+        n_threads=request["threads"],
+        language=request["language"] or "auto",
+        print_progress=False,
+        print_timestamps=False,
+        **({"beam_search": {"beam_size": beam_size, "patience": -1.0}} if beam_size > 1 else {}),
+    )
+    return lambda: "".join(f" {segment.text}" for segment in model.transcribe(request["audio"]))
+
+
+def whisper_cpp_python(request: dict[str, Any]) -> Transcribe:
+    from whisper_cpp_python import Whisper
+
+    model = Whisper(request["model"], strategy=int(request["beam_size"] > 1), n_threads=request["threads"])
+    return lambda: str(
+        model.transcribe(
+            request["audio"], response_format="text", temperature=0.0, language=request["language"] or "auto"
+        )
+    )
+
+
+PEERS: dict[str, Callable[[dict[str, Any]], Transcribe]] = {
+    "multimodal-ffi": multimodal_ffi,
+    "faster-whisper": faster_whisper,
+    "pywhispercpp": pywhispercpp,
+    "whisper-cpp-python": whisper_cpp_python,
+}
+
+
+def run(name: str, request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        version = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return {"error": f"not installed: pip install {name}"}
+    started = time.perf_counter()
+    transcribe = PEERS[name](request)
+    opened = time.perf_counter()
+    text = " ".join(transcribe().split())
+    return {"version": version, "text": text, "open": opened - started, "transcribe": time.perf_counter() - opened}
+
+
+if __name__ == "__main__":
+    name, request_path, result_path = sys.argv[1:]
+    try:
+        result = run(name, json.loads(Path(request_path).read_text(encoding="utf-8")))
+    except Exception as error:
+        result = {"error": f"{type(error).__name__}: {error}"}
+    Path(result_path).write_text(json.dumps(result), encoding="utf-8")

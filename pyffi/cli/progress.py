@@ -1,0 +1,72 @@
+"""A progress bar on stderr with the real-time factor and the time left; nothing where stderr is no terminal."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePath
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Meter:
+    """Shows how far the transcription of each file is."""
+
+    def __init__(self, enabled: bool = True) -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TaskProgressColumn(),
+            TextColumn("{task.fields[speed]}"),
+            console=console,
+            transient=True,
+            disable=not (enabled and console.is_terminal),
+            # Text for the same terminal goes above the bar; text for a pipe stays untouched.
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        self._files = 0
+
+    @contextmanager
+    def file(self, path: str, count: int) -> Iterator[Callable[[float, float | None], None]]:
+        """The on_progress callback for one of `count` files."""
+        self._files += 1
+        name = escape(PurePath(path).name or path)
+        label = f"{name} ({self._files} of {count})" if count > 1 else name
+        task = self._progress.add_task(label, total=None, speed="")
+        started = time.monotonic()
+
+        def on_progress(done: float, total: float | None) -> None:
+            self._update(task, done, total, time.monotonic() - started)
+
+        try:
+            yield on_progress
+        finally:
+            self._progress.remove_task(task)
+
+    def _update(self, task: TaskID, done: float, total: float | None, elapsed: float) -> None:
+        speed = ""
+        if done > 0:
+            speed = f"real-time factor {elapsed / done:.2f}"
+            if total is not None and total > done:
+                minutes, seconds = divmod(round((total - done) * elapsed / done), 60)
+                speed += f", {minutes}:{seconds:02} left"
+        self._progress.update(task, completed=done, total=total, speed=speed)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._progress.stop()
