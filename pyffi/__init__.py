@@ -1,10 +1,10 @@
 """Speech to text, with the same bits on every processor.
 
-    import pyffi
+import pyffi
 
-    model = pyffi.Whisper("base")
-    for segment in model.transcribe("interview.flac"):
-        print(f"{segment.start:.2f} {segment.text}")
+model = pyffi.Whisper("base")
+for segment in model.transcribe("interview.flac"):
+    print(f"{segment.start:.2f} {segment.text}")
 """
 
 from pyffi.audio import AudioChunk, load_audio

@@ -252,7 +252,7 @@ def _read_file(file: str | BinaryIO, name: str) -> Source:
     except ImportError:
         raise AudioError(
             f"{name} cannot be read as audio: {reason}; for M4A, MP4, WebM and more, "
-            "run `pip install 'multimodal-ffi[av]'`"
+            "run `pip install 'multimodal-ffi[media]'`"
         ) from None
     if not isinstance(file, str):
         file.seek(0)

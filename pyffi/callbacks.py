@@ -83,7 +83,7 @@ def _on_progress(seconds_done: float, seconds_total: float, user_data: Any) -> i
 
 
 @ffi.def_extern("pyffi_should_abort", error=1, onerror=_store)
-def _should_abort(user_data: Any) -> int:  # noqa: ARG001
+def _should_abort(user_data: Any) -> int:
     return 0  # entering Python was the point: a pending signal raises here
 
 
@@ -91,7 +91,7 @@ _LEVELS = {lib.MM_LOG_DEBUG: logging.DEBUG, lib.MM_LOG_INFO: logging.INFO, lib.M
 
 
 @ffi.def_extern("pyffi_on_log")
-def _on_log(level: int, message: Any, user_data: Any) -> None:  # noqa: ARG001
+def _on_log(level: int, message: Any, user_data: Any) -> None:
     logger.log(_LEVELS.get(level, logging.WARNING), "%s", text(message))
 
 

@@ -18,7 +18,7 @@ class MultimodalError(Exception):
             self.status = status
 
 
-class InvalidArgument(MultimodalError, ValueError):  # noqa: N818
+class InvalidArgument(MultimodalError, ValueError):
     """An argument or option has a value or a type that cannot be used."""
 
     status = lib.MM_ERROR_INVALID_ARGUMENT
@@ -34,7 +34,7 @@ class ClosedError(MultimodalError, ValueError):
     status = lib.MM_ERROR_INVALID_HANDLE
 
 
-class OutOfMemory(MultimodalError, MemoryError):  # noqa: N818
+class OutOfMemory(MultimodalError, MemoryError):
     """An allocation failed; nothing was lost."""
 
     status = lib.MM_ERROR_NO_MEMORY

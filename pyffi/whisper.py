@@ -52,9 +52,7 @@ class Whisper:
     this one may use it too. Pickling keeps the path, and unpickling opens the file again. Forgotten objects are freed.
     """
 
-    def __init__(
-        self, model: str | os.PathLike[str], *, sha256: str | None = None, lock_memory: bool = False
-    ) -> None:
+    def __init__(self, model: str | os.PathLike[str], *, sha256: str | None = None, lock_memory: bool = False) -> None:
         """Opens a model.
 
         model        a GGUF or ggml file, or a name such as "base" (see `multimodal models list`)

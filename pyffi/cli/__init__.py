@@ -21,10 +21,10 @@ INTERRUPTED = 130
 class Verbs(click.Group):
     """Finds commands by name, and turns the errors of all of them into one line and an exit code."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
 
-    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in VERBS:
             return None
         command: click.Command = getattr(import_module(f"pyffi.cli.{name}"), name)

@@ -52,9 +52,7 @@ def best_of(runs: int, action: Callable[[], T]) -> tuple[float, T]:
     return min(times), result
 
 
-def measure(
-    model: str, audio: str, *, runs: int, threads: int | None, beam_size: int, language: str | None
-) -> Timings:
+def measure(model: str, audio: str, *, runs: int, threads: int | None, beam_size: int, language: str | None) -> Timings:
     chunk = load_audio(audio)
     if len(chunk) == 0:
         raise click.ClickException(f"{audio} has no samples: there is nothing to measure")
@@ -77,8 +75,9 @@ def measure(
 @options.language
 @options.beam_size
 @options.threads
-@click.option("--runs", type=click.IntRange(min=1), default=3, show_default=True, metavar="N",
-              help="Show the best of so many.")
+@click.option(
+    "--runs", type=click.IntRange(min=1), default=3, show_default=True, metavar="N", help="Show the best of so many."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def bench(
     audio: str,

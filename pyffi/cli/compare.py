@@ -45,7 +45,7 @@ class Result:
     error: str = ""
 
 
-def names_of(ctx: click.Context, param: click.Parameter, value: str) -> list[str]:  # noqa: ARG001
+def names_of(ctx: click.Context, param: click.Parameter, value: str) -> list[str]:
     """A comma-separated list of recognisers."""
     names = [part.strip() for part in value.split(",") if part.strip()]
     for name in names:
@@ -54,7 +54,7 @@ def names_of(ctx: click.Context, param: click.Parameter, value: str) -> list[str
     return list(dict.fromkeys(names))
 
 
-def paths_of(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:  # noqa: ARG001
+def paths_of(ctx: click.Context, param: click.Parameter, values: Sequence[str]) -> dict[str, str]:
     """PEER=PATH, several times."""
     paths = {}
     for value in values:
@@ -131,12 +131,30 @@ def run_peer(name: str, request: dict[str, Any], python: str, folder: Path) -> R
 @click.command()
 @click.argument("audio")
 @options.model
-@click.option("--with", "names", callback=names_of, default=",".join(OTHERS), show_default=True, metavar="LIST",
-              help="Whom to compare with, with commas between.")
-@click.option("--weights", callback=paths_of, multiple=True, metavar="PEER=PATH",
-              help="The same weights in a form that a peer opens.  [default: converted where possible]")
-@click.option("--python", "pythons", callback=paths_of, multiple=True, metavar="PEER=PATH",
-              help="The Python that has a peer installed.  [default: this one]")
+@click.option(
+    "--with",
+    "names",
+    callback=names_of,
+    default=",".join(OTHERS),
+    show_default=True,
+    metavar="LIST",
+    help="Whom to compare with, with commas between.",
+)
+@click.option(
+    "--weights",
+    callback=paths_of,
+    multiple=True,
+    metavar="PEER=PATH",
+    help="The same weights in a form that a peer opens.  [default: converted where possible]",
+)
+@click.option(
+    "--python",
+    "pythons",
+    callback=paths_of,
+    multiple=True,
+    metavar="PEER=PATH",
+    help="The Python that has a peer installed.  [default: this one]",
+)
 @options.language
 @options.beam_size
 @options.threads

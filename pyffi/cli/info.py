@@ -20,7 +20,7 @@ def collect() -> dict[str, Any]:
         **build_info(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "m4a_mp4_webm": "yes" if find_spec("av") else "no: pip install 'multimodal-ffi[av]'",
+        "m4a_mp4_webm": "yes" if find_spec("av") else "no: pip install 'multimodal-ffi[media]'",
     }
 
 

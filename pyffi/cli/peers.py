@@ -22,12 +22,14 @@ def multimodal_ffi(request: dict[str, Any]) -> Transcribe:
     from pyffi import Whisper
 
     model = Whisper(request["model"])
-    return lambda: model.transcribe(
-        request["audio"],
-        beam_size=request["beam_size"],
-        language=request["language"],
-        threads=request["threads"],
-    ).text
+    return lambda: (
+        model.transcribe(
+            request["audio"],
+            beam_size=request["beam_size"],
+            language=request["language"],
+            threads=request["threads"],
+        ).text
+    )
 
 
 def faster_whisper(request: dict[str, Any]) -> Transcribe:
@@ -38,9 +40,7 @@ def faster_whisper(request: dict[str, Any]) -> Transcribe:
     )
 
     def transcribe() -> str:
-        segments, _ = model.transcribe(
-            request["audio"], beam_size=request["beam_size"], language=request["language"]
-        )
+        segments, _ = model.transcribe(request["audio"], beam_size=request["beam_size"], language=request["language"])
         return "".join(segment.text for segment in segments)
 
     return transcribe

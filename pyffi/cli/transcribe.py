@@ -21,7 +21,7 @@ from pyffi.whisper import Whisper
 STDIN = "-"
 
 
-def formats_of(ctx: click.Context, param: click.Parameter, value: str) -> list[str]:  # noqa: ARG001
+def formats_of(ctx: click.Context, param: click.Parameter, value: str) -> list[str]:
     """A comma-separated list of formats."""
     formats = [part.strip().lower() for part in value.split(",") if part.strip()]
     for name in formats:
@@ -32,7 +32,7 @@ def formats_of(ctx: click.Context, param: click.Parameter, value: str) -> list[s
     return list(dict.fromkeys(formats))
 
 
-def numbers_of(ctx: click.Context, param: click.Parameter, value: str) -> list[float]:  # noqa: ARG001
+def numbers_of(ctx: click.Context, param: click.Parameter, value: str) -> list[float]:
     """A comma-separated list of numbers."""
     try:
         return [float(part) for part in value.split(",")]
@@ -40,7 +40,7 @@ def numbers_of(ctx: click.Context, param: click.Parameter, value: str) -> list[f
         raise click.BadParameter(f"{value!r} is not a list of numbers such as 0,0.2,0.4") from None
 
 
-def threshold_of(ctx: click.Context, param: click.Parameter, value: str) -> float | None:  # noqa: ARG001
+def threshold_of(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
     """A number, or "off"."""
     try:
         return None if value == "off" else float(value)
@@ -59,36 +59,102 @@ class Job:
 @click.command()
 @click.argument("files", nargs=-1, required=True)
 @options.model
-@click.option("-f", "--format", "formats", callback=formats_of, default="txt", show_default=True, metavar="LIST",
-              help=f"One or more of {', '.join(WRITERS)}, with commas between.")
-@click.option("-o", "--output-dir", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
-              help="Write FOLDER/NAME.FORMAT for each file.  [default: print]")
+@click.option(
+    "-f",
+    "--format",
+    "formats",
+    callback=formats_of,
+    default="txt",
+    show_default=True,
+    metavar="LIST",
+    help=f"One or more of {', '.join(WRITERS)}, with commas between.",
+)
+@click.option(
+    "-o",
+    "--output-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
+    help="Write FOLDER/NAME.FORMAT for each file.  [default: print]",
+)
 @options.language
-@click.option("--task", type=click.Choice(["transcribe", "translate"]), default="transcribe", show_default=True,
-              help="Translation is into English.")
+@click.option(
+    "--task",
+    type=click.Choice(["transcribe", "translate"]),
+    default="transcribe",
+    show_default=True,
+    help="Translation is into English.",
+)
 @click.option("--word-timestamps", is_flag=True, help="Find the time of each word (in json).")
 @click.option("--vad", "vad_filter", is_flag=True, help="Skip what is not speech.")
 @click.option("--initial-prompt", metavar="TEXT", help="Text before the first window: names, spelling, style.")
 @options.beam_size
-@click.option("--best-of", type=click.IntRange(1, 16), default=5, show_default=True, metavar="N",
-              help="Samples drawn above temperature 0.")
-@click.option("--temperature", callback=numbers_of, default="0,0.2,0.4,0.6,0.8,1", show_default=True, metavar="LIST",
-              help="Tried in order until a result passes the thresholds.")
-@click.option("--compression-ratio-threshold", callback=threshold_of, default="2.4", show_default=True, metavar="NUMBER",
-              help="Above it a window is decoded again; or 'off'.")
-@click.option("--log-prob-threshold", callback=threshold_of, default="-1.0", show_default=True, metavar="NUMBER",
-              help="Below it a window is decoded again; or 'off'.")
-@click.option("--no-speech-threshold", callback=threshold_of, default="0.6", show_default=True, metavar="NUMBER",
-              help="Above it a window is taken for silence; or 'off'.")
-@click.option("--hallucination-silence-threshold", type=float, metavar="SECONDS",
-              help="With word times: skip longer silence around suspect text.  [default: off]")
-@click.option("--condition-on-previous-text/--no-condition-on-previous-text", default=True, show_default=True,
-              help="Whether text so far prompts the next window.")
+@click.option(
+    "--best-of",
+    type=click.IntRange(1, 16),
+    default=5,
+    show_default=True,
+    metavar="N",
+    help="Samples drawn above temperature 0.",
+)
+@click.option(
+    "--temperature",
+    callback=numbers_of,
+    default="0,0.2,0.4,0.6,0.8,1",
+    show_default=True,
+    metavar="LIST",
+    help="Tried in order until a result passes the thresholds.",
+)
+@click.option(
+    "--compression-ratio-threshold",
+    callback=threshold_of,
+    default="2.4",
+    show_default=True,
+    metavar="NUMBER",
+    help="Above it a window is decoded again; or 'off'.",
+)
+@click.option(
+    "--log-prob-threshold",
+    callback=threshold_of,
+    default="-1.0",
+    show_default=True,
+    metavar="NUMBER",
+    help="Below it a window is decoded again; or 'off'.",
+)
+@click.option(
+    "--no-speech-threshold",
+    callback=threshold_of,
+    default="0.6",
+    show_default=True,
+    metavar="NUMBER",
+    help="Above it a window is taken for silence; or 'off'.",
+)
+@click.option(
+    "--hallucination-silence-threshold",
+    type=float,
+    metavar="SECONDS",
+    help="With word times: skip longer silence around suspect text.  [default: off]",
+)
+@click.option(
+    "--condition-on-previous-text/--no-condition-on-previous-text",
+    default=True,
+    show_default=True,
+    help="Whether text so far prompts the next window.",
+)
 @click.option("--without-timestamps", is_flag=True, help="Decode text only: one segment a window.")
-@click.option("--audio-ctx", type=click.IntRange(min=1), metavar="N",
-              help="Encoder positions of 20 ms: shorter windows, less work.  [default: 30 s]")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N",
-              help="Of sampling above temperature 0.")
+@click.option(
+    "--audio-ctx",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Encoder positions of 20 ms: shorter windows, less work.  [default: 30 s]",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Of sampling above temperature 0.",
+)
 @options.threads
 @click.option("-q", "--quiet", is_flag=True, help="No progress.")
 @click.pass_context
@@ -161,5 +227,5 @@ def expand(pattern: str) -> Iterator[str]:
     """The files that a pattern names; what names none stays, for the error message."""
     is_plain = pattern == STDIN or Path(pattern).exists()
     # Not Path.glob, which takes no absolute pattern.
-    found = [] if is_plain else sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207
+    found = [] if is_plain else sorted(glob.glob(pattern, recursive=True))
     yield from found or [pattern]
