@@ -54,12 +54,19 @@ struct LinearArgs {
     size_t out_stride;
 };
 
+// A part of the product that is worked on at a time is at most so large; larger parts are cut.
+constexpr int kLinearMaxRows = 112;
+constexpr int kLinearMaxPanels = 32;
+constexpr size_t kLinearScratch = 112 * 272 + 2 * 256 * 16 + 112 * 32 * 16;  // floats
+
 // One instruction set's kernels. Each works on a part of its output, chosen by the caller; none allocates or throws.
 struct Kernels {
     const char* name;  // "avx512", "avx2", "neon", "scalar"
+    int few_rows;      // up to so many rows, `linear` reads the weights once and needs no scratch
 
-    // Rows [row0, row1) and panels [panel0, panel1) of the product.
-    void (*linear)(const LinearArgs& args, int row0, int row1, int panel0, int panel1);
+    // Rows [row0, row1) and panels [panel0, panel1) of the product. scratch: kLinearScratch floats, 64-byte aligned,
+    // may be null for up to few_rows rows.
+    void (*linear)(const LinearArgs& args, int row0, int row1, int panel0, int panel1, float* scratch);
     // In place over each row of x[rows][n]: softmax of the first n columns.
     void (*softmax)(float* x, size_t stride, int rows, int n);
     // out[r][i] = (x[r][i] - mean) / sqrt(var + eps) * gamma[i] + beta[i]

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <type_traits>
 
 #include "multimodal.h"
 
@@ -36,7 +37,7 @@ class FunctionRef;
 template <typename R, typename... A>
 class FunctionRef<R(A...)> {
   public:
-    template <typename F>
+    template <typename F, typename = std::enable_if_t<!std::is_same<std::decay_t<F>, FunctionRef>::value>>
     FunctionRef(F&& f)  // NOLINT: implicit by design
         : object_(const_cast<void*>(static_cast<const void*>(&f))), call_([](void* o, A... a) -> R {
               return (*static_cast<std::remove_reference_t<F>*>(o))(static_cast<A&&>(a)...);

@@ -1,0 +1,254 @@
+// The matrix product: out = act((x W^T + bias) * scale) + residual, with W in panels.
+//
+// An output element is one accumulator: it starts at +0 and takes its k products in ascending order, one fused
+// multiply-add each. A tile of rows and panels is held in registers while k runs, so each element of x and W that is
+// loaded is used several times. Cutting k into blocks stores and reloads accumulators and changes no bit.
+#pragma once
+
+#include "kernels/kernels.h"
+#include "kernels/vec_math.h"
+
+namespace mm {
+namespace {
+
+// Rows and panels of the register tile.
+#if defined(MM_ISA_AVX512)
+constexpr int kTileRows = 14, kTilePanels = 2;
+#elif defined(MM_ISA_AVX2)
+constexpr int kTileRows = 6, kTilePanels = 1;
+#elif defined(MM_ISA_NEON)
+constexpr int kTileRows = 6, kTilePanels = 1;
+#else
+constexpr int kTileRows = 4, kTilePanels = 1;
+#endif
+
+// Few rows: weights are read once, straight from memory, and more panels at a time hide the latency of the additions.
+constexpr int few_rows_panels(int rows) {
+#if defined(MM_ISA_AVX512)
+    return rows == 1 ? 8 : rows == 2 ? 6 : rows <= 5 ? 4 : 3;
+#else
+    return rows == 1 ? 4 : rows == 2 ? 3 : rows == 3 ? 2 : 1;
+#endif
+}
+constexpr int kFewRows = kTileRows < 8 ? kTileRows : 8;
+
+constexpr int kDepth = 256;                // k is cut into blocks of so many
+constexpr int kDepthStride = kDepth + 16;  // keeps rows of packed x out of each other's cache sets
+constexpr int kPackedRows = kLinearMaxRows;
+
+MM_INLINE Vec load_weights(const float* p) {
+    return load(p);
+}
+MM_INLINE Vec load_weights(const uint16_t* p) {
+    return load_f16(p);
+}
+
+// sum[r][p] += x[r][0 .. depth) . panel p
+template <int kRows, int kPanels, typename Weight>
+MM_INLINE void accumulate(Vec (&sum)[kRows][kPanels], const float* x, size_t x_stride, const Weight* w,
+                          size_t panel_stride, int depth) {
+    for (int k = 0; k < depth; ++k) {
+        Vec b[kPanels];
+        MM_UNROLL for (int p = 0; p < kPanels; ++p) b[p] = load_weights(w + static_cast<size_t>(p) * panel_stride);
+        MM_UNROLL for (int r = 0; r < kRows; ++r) {
+            const Vec a = broadcast(x[static_cast<size_t>(r) * x_stride]);
+            MM_UNROLL for (int p = 0; p < kPanels; ++p) sum[r][p] = fma(a, b[p], sum[r][p]);
+        }
+        x += 1;
+        w += kPanel;
+    }
+}
+
+MM_INLINE Vec load_lanes(const float* p, int lanes) {
+    return lanes == kPanel ? load(p) : load_partial(p, lanes, 0.0f);
+}
+MM_INLINE void store_lanes(float* p, int lanes, Vec a) {
+    if (lanes == kPanel)
+        store(p, a);
+    else
+        store_partial(p, lanes, a);
+}
+
+inline Vec activate(Activation activation, Vec x) {
+    switch (activation) {
+        case Activation::gelu_erf:
+            return gelu_erf(x);
+        case Activation::gelu_quick:
+            return gelu_quick(x);
+        case Activation::gelu_tanh:
+            return gelu_tanh(x);
+        case Activation::none:
+            break;
+    }
+    return x;
+}
+
+// What follows the sum, in this order: bias, scale, activation, residual; each step rounds once.
+MM_INLINE void finish(const LinearArgs& args, int row, int panel, Vec sum) {
+    const int column = panel * kPanel;
+    const int lanes = args.w.n - column < kPanel ? args.w.n - column : kPanel;
+    if (args.bias != nullptr) sum = sum + load_lanes(args.bias + column, lanes);
+    if (args.scale != 1.0f) sum = sum * broadcast(args.scale);
+    if (args.activation != Activation::none) sum = activate(args.activation, sum);
+    if (args.residual != nullptr)
+        sum = sum + load_lanes(args.residual + static_cast<size_t>(row) * args.residual_stride + column, lanes);
+    store_lanes(args.out + static_cast<size_t>(row) * args.out_stride + column, lanes, sum);
+}
+
+// ---- Few rows ----
+
+template <int kRows, int kPanels, typename Weight>
+inline void few_rows_tile(const LinearArgs& args, int row, int panel) {
+    Vec sum[kRows][kPanels];
+    MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p) sum[r][p] = broadcast(0.0f);
+    accumulate<kRows, kPanels>(
+        sum, args.x + static_cast<size_t>(row) * args.x_stride, args.x_stride,
+        static_cast<const Weight*>(args.w.data) + static_cast<size_t>(panel) * args.w.panel_stride, args.w.panel_stride,
+        args.w.k);
+    MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p)
+        finish(args, row + r, panel + p, sum[r][p]);
+}
+
+template <int kRows, typename Weight>
+inline void few_rows(const LinearArgs& args, int row, int panel0, int panel1) {
+    constexpr int kPanels = few_rows_panels(kRows);
+    int panel = panel0;
+    for (; panel + kPanels <= panel1; panel += kPanels) few_rows_tile<kRows, kPanels, Weight>(args, row, panel);
+    for (; panel < panel1; ++panel) few_rows_tile<kRows, 1, Weight>(args, row, panel);
+}
+
+template <int kRows, typename Weight>
+inline void few_rows_of(int rows, const LinearArgs& args, int row, int panel0, int panel1) {
+    if constexpr (kRows > 0) {
+        if (rows == kRows)
+            few_rows<kRows, Weight>(args, row, panel0, panel1);
+        else
+            few_rows_of<kRows - 1, Weight>(rows, args, row, panel0, panel1);
+    }
+}
+
+// ---- Many rows ----
+
+// Scratch of one call: a block of x, copied so that its rows are a constant apart; f16 weights made f32; and the
+// accumulators between blocks of k.
+struct Scratch {
+    float x[kPackedRows * kDepthStride];
+    float w[kTilePanels * kDepth * kPanel];
+    float sum[kPackedRows * kLinearMaxPanels * kPanel];
+};
+static_assert(sizeof(Scratch) <= kLinearScratch * sizeof(float), "kLinearScratch must hold the scratch of every set");
+
+struct Tile {
+    const float* x;  // packed
+    const float* w;
+    size_t panel_stride;
+    int depth;
+    float* sum;  // [rows][sum_stride]
+    int sum_stride;
+    bool first, last;  // block of k
+};
+
+template <int kRows, int kPanels>
+inline void many_rows_tile(const LinearArgs& args, const Tile& t, int row, int panel) {
+    Vec sum[kRows][kPanels];
+    MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p) sum[r][p] =
+        t.first ? broadcast(0.0f) : load(t.sum + r * t.sum_stride + p * kPanel);
+    accumulate<kRows, kPanels>(sum, t.x, kDepthStride, t.w, t.panel_stride, t.depth);
+    if (t.last) {
+        MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p)
+            finish(args, row + r, panel + p, sum[r][p]);
+    } else {
+        MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p)
+            store(t.sum + r * t.sum_stride + p * kPanel, sum[r][p]);
+    }
+}
+
+template <int kRows, int kPanels>
+inline void many_rows_tile_of(int rows, const LinearArgs& args, const Tile& t, int row, int panel) {
+    if constexpr (kRows > 0) {
+        if (rows == kRows)
+            many_rows_tile<kRows, kPanels>(args, t, row, panel);
+        else
+            many_rows_tile_of<kRows - 1, kPanels>(rows, args, t, row, panel);
+    }
+}
+
+// All row tiles of one group of kPanels panels, for one block of k. Heights differ by at most one.
+template <int kPanels>
+inline void row_tiles(const LinearArgs& args, Tile t, int row0, int rows, int panel) {
+    const int tiles = (rows + kTileRows - 1) / kTileRows;
+    for (int i = 0, row = 0; i < tiles; ++i) {
+        const int height = rows / tiles + (i < rows % tiles ? 1 : 0);
+        many_rows_tile_of<kTileRows, kPanels>(height, args, t, row0 + row, panel);
+        t.x += height * kDepthStride;
+        t.sum += height * t.sum_stride;
+        row += height;
+    }
+}
+
+inline void copy_block(const float* x, size_t x_stride, int rows, int depth, float* packed) {
+    for (int r = 0; r < rows; ++r, x += x_stride, packed += kDepthStride) {
+        int k = 0;
+        for (; k + kLanes <= depth; k += kLanes) store(packed + k, load(x + k));
+        for (; k < depth; ++k) packed[k] = x[k];
+    }
+}
+
+// One block of k for kPanels panels: weights as f32, then the row tiles.
+template <int kPanels>
+inline void panel_group(const LinearArgs& args, Scratch& scratch, Tile t, int row0, int rows, int panel, int k0) {
+    const size_t first = static_cast<size_t>(panel) * args.w.panel_stride + static_cast<size_t>(k0) * kPanel;
+    if (args.w.type == DType::f32) {
+        t.w = static_cast<const float*>(args.w.data) + first;
+        t.panel_stride = args.w.panel_stride;
+    } else {
+        const uint16_t* half = static_cast<const uint16_t*>(args.w.data) + first;
+        for (int p = 0; p < kPanels; ++p, half += args.w.panel_stride)
+            for (int k = 0; k < t.depth; ++k)
+                store(scratch.w + (p * kDepth + k) * kPanel, load_f16(half + static_cast<size_t>(k) * kPanel));
+        t.w = scratch.w;
+        t.panel_stride = static_cast<size_t>(kDepth) * kPanel;
+    }
+    row_tiles<kPanels>(args, t, row0, rows, panel);
+}
+
+inline void many_rows(const LinearArgs& args, int row0, int rows, int panel0, int panels, Scratch& scratch) {
+    Tile t{};
+    t.x = scratch.x;
+    t.sum_stride = panels * kPanel;
+    int k0 = 0;
+    do {  // once for k = 0 too: the epilogue must run
+        t.depth = args.w.k - k0 < kDepth ? args.w.k - k0 : kDepth;
+        t.first = k0 == 0;
+        t.last = k0 + t.depth == args.w.k;
+        copy_block(args.x + static_cast<size_t>(row0) * args.x_stride + k0, args.x_stride, rows, t.depth, scratch.x);
+        int p = 0;
+        for (; p + kTilePanels <= panels; p += kTilePanels) {
+            t.sum = scratch.sum + p * kPanel;
+            panel_group<kTilePanels>(args, scratch, t, row0, rows, panel0 + p, k0);
+        }
+        for (; p < panels; ++p) {
+            t.sum = scratch.sum + p * kPanel;
+            panel_group<1>(args, scratch, t, row0, rows, panel0 + p, k0);
+        }
+        k0 += t.depth;
+    } while (k0 < args.w.k);
+}
+
+void linear(const LinearArgs& args, int row0, int row1, int panel0, int panel1, float* scratch) {
+    if (row1 - row0 <= kFewRows) {
+        if (args.w.type == DType::f32)
+            few_rows_of<kFewRows, float>(row1 - row0, args, row0, panel0, panel1);
+        else
+            few_rows_of<kFewRows, uint16_t>(row1 - row0, args, row0, panel0, panel1);
+        return;
+    }
+    Scratch& s = *reinterpret_cast<Scratch*>(scratch);
+    for (int row = row0; row < row1; row += kPackedRows)
+        for (int panel = panel0; panel < panel1; panel += kLinearMaxPanels)
+            many_rows(args, row, row1 - row < kPackedRows ? row1 - row : kPackedRows, panel,
+                      panel1 - panel < kLinearMaxPanels ? panel1 - panel : kLinearMaxPanels, s);
+}
+
+}  // namespace
+}  // namespace mm

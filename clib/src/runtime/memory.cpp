@@ -1,0 +1,18 @@
+#include "runtime/memory.h"
+
+namespace mm {
+
+void* aligned_alloc_bytes(size_t bytes) {
+    if (bytes > static_cast<size_t>(-1) / 2) throw std::bad_alloc();
+    const size_t rounded = (bytes == 0 ? 1 : bytes) + (kAlignment - 1);
+    void* p = nullptr;
+    // posix_memalign, not operator new: mm_free must be able to free it without knowing where it came from.
+    if (posix_memalign(&p, kAlignment, rounded / kAlignment * kAlignment) != 0) throw std::bad_alloc();
+    return p;
+}
+
+void aligned_free(void* p) noexcept {
+    std::free(p);
+}
+
+}  // namespace mm
