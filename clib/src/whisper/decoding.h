@@ -45,6 +45,11 @@ std::vector<float> language_probabilities(const Exec& exec, Inference& inference
 // bytes / bytes after zlib (level 6), as openai/whisper computes it; 0 for empty text.
 float compression_ratio(const std::string& text);
 
+// Appends what tells the model language and task: start of transcript and, for multilingual models, a token for each.
+void append_start_sequence(const Tokenizer& tokenizer, int language, int task, std::vector<int32_t>& tokens);
+// At most so many tokens surround the text in the pass that finds word times: these, no_timestamps and the end of text.
+constexpr int kAlignmentTokens = 5;
+
 // The tokens never produced: `requested` (null: non_speech_tokens) and the control tokens.
 std::vector<int32_t> resolve_suppressed(const Tokenizer& tokenizer, const int32_t* requested, size_t n);
 

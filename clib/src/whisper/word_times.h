@@ -37,10 +37,15 @@ void add_word_times(const Exec& exec, Inference& inference, std::vector<TimedSeg
                     int frames, const std::string& prepended, const std::string& appended, double time_offset,
                     double last_speech);
 
+// The part of add_word_times that follows find_alignment; words: its result, which is used up.
+void give_words(std::vector<WordTiming>& words, std::vector<TimedSegment>& segments, const std::string& prepended,
+                const std::string& appended, double time_offset, double last_speech);
+
 // The monotonic path of least cost through cost[rows][columns]: text index and time index of each step.
 struct DtwPath {
     std::vector<int> text, time;
 };
+// Among equals a path stays in its row, as in openai/whisper.
 DtwPath dtw(const float* cost, int rows, int columns);
 
 }  // namespace mm
