@@ -38,7 +38,8 @@ void product(const Kernels& k, const Linear& layer, const float* x, size_t x_str
     args.bias = layer.bias;
     args.out = out;
     args.out_stride = static_cast<size_t>(layer.w.n);
-    k.linear(args, 0, rows, 0, panel_count(layer.w.n));
+    for (int row = 0; row < rows; row += k.few_rows)  // so few need no scratch
+        k.linear(args, row, std::min(rows, row + k.few_rows), 0, panel_count(layer.w.n), nullptr);
 }
 
 void rectify(float* x, int n) {
