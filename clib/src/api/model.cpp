@@ -4,6 +4,7 @@
 #include "api/whisper.h"
 #include "model/model_file.h"
 #include "model/sha256.h"
+#include "runtime/text.h"
 #include "whisper/vad.h"
 
 namespace mm::api {
@@ -26,25 +27,25 @@ std::string whisper_hyperparameters(const WhisperShape& shape) {
 
 // Opens the file as what it says it is, which checks all there is to check.
 std::string report(const char* path, const char* sha256) {
-    std::shared_ptr<ModelFile> file = ModelFile::open(path);
+    const std::shared_ptr<ModelFile> file = ModelFile::open(path);
+    if (sha256) check_sha256(file->data(), file->size(), sha256, file->name());
+    file->check_finite();
     JsonObject json;
     if (file->architecture() == "whisper") {
-        const auto model = WhisperModel::open(path, sha256, false);
-        file = model->file;
+        const auto model = WhisperModel::load(file);
         json.text("kind", "speech")
             .raw("hyperparameters", whisper_hyperparameters(model->shape))
-            .boolean("multilingual", model->tokenizer->multilingual())
-            .text("weight_type", weight_type(*model));
+            .boolean("multilingual", model->tokenizer->multilingual());
     } else if (file->architecture() == "silero-vad") {
-        if (sha256) check_sha256(file->data(), file->size(), sha256, file->name());
         const Vad vad(file);
-        json.text("kind", "voice activity").raw("hyperparameters", "{}").text("weight_type", "f32");
+        json.text("kind", "voice activity").raw("hyperparameters", "{}");
     } else {
-        fail(MM_ERROR_UNSUPPORTED, "%s: architecture \"%s\" is none that this library runs (whisper, silero-vad)", path,
-             file->architecture().c_str());
+        fail(MM_ERROR_UNSUPPORTED, "%s: architecture \"%s\" is none that this library runs (whisper, silero-vad)",
+             file->name().c_str(), printable(file->architecture()).c_str());
     }
     return json.text("architecture", file->architecture())
         .text("format", file->format())
+        .text("weight_type", file->weight_type())
         .boolean("mapped", file->in_place())
         .number("weight_bytes", static_cast<int64_t>(file->weight_bytes()))
         .number("file_bytes", static_cast<int64_t>(file->size()))

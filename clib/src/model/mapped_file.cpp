@@ -39,7 +39,7 @@ class FileDescriptor {
 }  // namespace
 
 MappedFile::MappedFile(const std::string& path) {
-    const std::string name = printable(path, 1000);
+    const std::string name = printable(path, 500);
     if (path.empty()) fail(MM_ERROR_IO, "the path of the model file is empty");
     // O_NONBLOCK: opening a pipe that nobody writes to must not hang. It changes nothing for regular files.
     const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));

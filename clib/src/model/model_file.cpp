@@ -231,7 +231,7 @@ class OpenFile final : public ModelFile {
 std::shared_ptr<ModelFile> ModelFile::open(const std::string& path) {
     auto mapping = std::make_unique<MappedFile>(path);
     const Bytes bytes = mapping->bytes();
-    return std::make_shared<OpenFile>(std::move(mapping), bytes, printable(path, 1000));
+    return std::make_shared<OpenFile>(std::move(mapping), bytes, printable(path, 500));
 }
 
 std::shared_ptr<ModelFile> ModelFile::from_memory(const void* data, size_t size, const std::string& name) {

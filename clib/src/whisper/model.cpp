@@ -2,6 +2,7 @@
 
 #include "model/sha256.h"
 #include "runtime/error.h"
+#include "runtime/text.h"
 #include "whisper/alignment_heads.h"
 
 namespace mm {
@@ -100,11 +101,16 @@ std::vector<AlignmentHead> read_alignment_heads(const ModelFile& file, const Whi
 
 std::shared_ptr<const WhisperModel> WhisperModel::open(const std::string& path, const char* sha256, bool lock_memory) {
     std::shared_ptr<ModelFile> file = ModelFile::open(path);
+    if (sha256) check_sha256(file->data(), file->size(), sha256, file->name());
+    std::shared_ptr<const WhisperModel> model = load(file);
+    if (lock_memory) file->lock_memory();
+    return model;
+}
+
+std::shared_ptr<const WhisperModel> WhisperModel::load(std::shared_ptr<ModelFile> file) {
     if (file->architecture() != "whisper")
         fail(MM_ERROR_BAD_MODEL, "%s: holds a model of architecture \"%s\"; a Whisper model is needed here",
-             path.c_str(), file->architecture().c_str());
-    if (sha256) check_sha256(file->data(), file->size(), sha256, path);
-
+             file->name().c_str(), printable(file->architecture()).c_str());
     auto model = std::make_shared<WhisperModel>();
     model->shape = read_shape(*file);
     const WhisperShape& s = model->shape;
@@ -141,7 +147,6 @@ std::shared_ptr<const WhisperModel> WhisperModel::open(const std::string& path, 
     }
     model->decoder_norm = read.norm("decoder.ln", s.n_text_state);
 
-    if (lock_memory) file->lock_memory();
     model->file = std::move(file);
     return model;
 }

@@ -66,6 +66,8 @@ struct WhisperModel {
 
     // Throws Error: IO, BAD_MODEL, UNSUPPORTED, NO_MEMORY.
     static std::shared_ptr<const WhisperModel> open(const std::string& path, const char* sha256, bool lock_memory);
+    // The same from a file that is open.
+    static std::shared_ptr<const WhisperModel> load(std::shared_ptr<ModelFile> file);
 };
 
 }  // namespace mm
