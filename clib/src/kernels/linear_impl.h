@@ -83,16 +83,26 @@ inline Vec activate(Activation activation, Vec x) {
     return x;
 }
 
-// What follows the sum, in this order: bias, scale, activation, residual; each step rounds once.
-MM_INLINE void finish(const LinearArgs& args, int row, int panel, Vec sum) {
-    const int column = panel * kPanel;
-    const int lanes = args.w.n - column < kPanel ? args.w.n - column : kPanel;
-    if (args.bias != nullptr) sum = sum + load_lanes(args.bias + column, lanes);
-    if (args.scale != 1.0f) sum = sum * broadcast(args.scale);
-    if (args.activation != Activation::none) sum = activate(args.activation, sum);
-    if (args.residual != nullptr)
-        sum = sum + load_lanes(args.residual + static_cast<size_t>(row) * args.residual_stride + column, lanes);
-    store_lanes(args.out + static_cast<size_t>(row) * args.out_stride + column, lanes, sum);
+// What follows the sums of a tile, in this order: bias, scale, activation, residual; each step rounds once. Not
+// inlined: tiles of every height share it, which keeps them small, and reading sums back from the cache costs next to
+// nothing.
+__attribute__((noinline)) void finish(const LinearArgs& args, int row, int rows, int panel, int panels,
+                                      const float* sums, int sums_stride) {
+    for (int p = panel; p < panel + panels; ++p, sums += kPanel) {
+        const int column = p * kPanel;
+        const int lanes = args.w.n - column < kPanel ? args.w.n - column : kPanel;
+        const Vec bias = args.bias != nullptr ? load_lanes(args.bias + column, lanes) : broadcast(0.0f);
+        for (int r = 0; r < rows; ++r) {
+            Vec sum = load(sums + r * sums_stride);
+            if (args.bias != nullptr) sum = sum + bias;
+            if (args.scale != 1.0f) sum = sum * broadcast(args.scale);
+            sum = activate(args.activation, sum);
+            const size_t at = static_cast<size_t>(row + r);
+            if (args.residual != nullptr)
+                sum = sum + load_lanes(args.residual + at * args.residual_stride + column, lanes);
+            store_lanes(args.out + at * args.out_stride + column, lanes, sum);
+        }
+    }
 }
 
 // ---- Few rows ----
@@ -105,8 +115,10 @@ inline void few_rows_tile(const LinearArgs& args, int row, int panel) {
         sum, args.x + static_cast<size_t>(row) * args.x_stride, args.x_stride,
         static_cast<const Weight*>(args.w.data) + static_cast<size_t>(panel) * args.w.panel_stride, args.w.panel_stride,
         args.w.k);
+    float sums[kRows * kPanels * kPanel];
     MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p)
-        finish(args, row + r, panel + p, sum[r][p]);
+        store(sums + (r * kPanels + p) * kPanel, sum[r][p]);
+    finish(args, row, kRows, panel, kPanels, sums, kPanels * kPanel);
 }
 
 template <int kRows, typename Weight>
@@ -154,13 +166,9 @@ inline void many_rows_tile(const LinearArgs& args, const Tile& t, int row, int p
     MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p) sum[r][p] =
         t.first ? broadcast(0.0f) : load(t.sum + r * t.sum_stride + p * kPanel);
     accumulate<kRows, kPanels>(sum, t.x, kDepthStride, t.w, t.panel_stride, t.depth);
-    if (t.last) {
-        MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p)
-            finish(args, row + r, panel + p, sum[r][p]);
-    } else {
-        MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p)
-            store(t.sum + r * t.sum_stride + p * kPanel, sum[r][p]);
-    }
+    MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p)
+        store(t.sum + r * t.sum_stride + p * kPanel, sum[r][p]);
+    if (t.last) finish(args, row, kRows, panel, kPanels, t.sum, t.sum_stride);
 }
 
 template <int kRows, int kPanels>
