@@ -173,6 +173,8 @@ void test_runs_of_plain_cases() {
     // Padding, and runs that meet in the middle of the silence between them.
     check_every_way(spoken("----SS----"), windows(10), options(0, 0, 32, 0), {{windows(3), windows(7)}});
     check_every_way(spoken("SS--SS"), windows(6), options(0, 0, 64, 0), {{0, windows(3)}, {windows(3), windows(6)}});
+    // The last window may hold a single sample: no padding behind it.
+    check_every_way(spoken("SS-"), windows(2) + 1, options(0, 0, 10, 0), {{0, windows(2) + 1}});
     // A run that lasts too long is cut at its longest silence.
     const std::string cut = std::string(20, 'S') + "----" + std::string(20, 'S') + "------" + std::string(40, 'S');
     check_every_way(spoken(cut), windows(90), options(0, 1000, 0, 2.0f),
@@ -194,6 +196,22 @@ void test_pieces_come_while_a_run_still_grows() {
     runs.finish(1000 * Vad::kWindow);
     const std::vector<SpeechRun> rest = runs.take();
     CHECK(same(rest, {{given, 1000 * Vad::kWindow}}));
+}
+
+void test_runs_come_as_soon_as_they_are_certain() {
+    const auto windows_until_taken = [](const std::string& text) {
+        SpeechRuns runs(options(100, 64, 100, 0));  // in windows: 3.1, 2 and 3.1
+        int n = 0;
+        for (const float p : spoken(text)) {
+            runs.push(p);
+            n++;
+            if (!runs.take().empty()) return n;
+        }
+        return -1;
+    };
+    CHECK(windows_until_taken("SSSSS-----------------") == 5 + 7 + 1);  // no run can begin in its padding any more
+    CHECK(windows_until_taken("SSSSS---SSSSSSSSSSSSSS") == 5 + 3 + 5);  // the next run is long enough to be kept
+    CHECK(windows_until_taken("SSSSS---S-------------") == 5 + 3 + 5);  // what came was not
 }
 
 void test_defaults_are_those_the_header_names() {
@@ -243,6 +261,7 @@ int main() {
     test_runs_are_those_of_silero_vad();
     test_runs_of_plain_cases();
     test_pieces_come_while_a_run_still_grows();
+    test_runs_come_as_soon_as_they_are_certain();
     test_defaults_are_those_the_header_names();
     test_options_out_of_range_are_refused();
     return finish("test_vad");

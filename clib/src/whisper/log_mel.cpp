@@ -88,8 +88,7 @@ void LogMel::compute_until(const Exec& exec, int64_t frame) {
                     prefix_max_.data() + at);
         });
     } catch (...) {
-        log_.resize(held * mels);
-        prefix_max_.resize(held);
+        prefix_max_.resize(held);  // which is what counts the frames
         throw;
     }
     for (size_t i = held; i < prefix_max_.size(); i++)

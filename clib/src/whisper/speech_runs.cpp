@@ -57,10 +57,9 @@ void SpeechRuns::push(float probability) {
         return;
     }
     if (speech && open_->silence != kNone) {
-        const SpeechRun pause{open_->silence, now};
-        const int64_t length = pause.end - pause.begin;
-        if (length > kShortestCut && open_->first_cut == kNone) open_->first_cut = pause.begin;
-        if (length > kShortestCut && length > open_->longest.end - open_->longest.begin) open_->longest = pause;
+        const int64_t length = now - open_->silence;
+        if (length > kShortestCut && open_->first_cut == kNone) open_->first_cut = open_->silence;
+        if (length > open_->longest.end - open_->longest.begin) open_->longest = {open_->silence, now};
         open_->silence = kNone;
     }
     if (static_cast<double>(now - open_->begin) > max_speech_) {

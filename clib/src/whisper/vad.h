@@ -60,8 +60,8 @@ class SpeechRuns {
     struct Open {
         int64_t begin;
         int64_t silence = kNone;    // start of the silence it may end with
-        SpeechRun longest{0, 0};    // silence inside it, of those that are long enough to cut it at
-        int64_t first_cut = kNone;  // start of the first of them
+        SpeechRun longest{0, 0};    // silence inside it
+        int64_t first_cut = kNone;  // start of the first silence inside it that is long enough to cut at
     };
     static constexpr int64_t kNone = -1;
     void close(int64_t end);
