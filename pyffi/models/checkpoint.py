@@ -23,6 +23,11 @@ LARGE_V3_VOCABULARY = 51866  # one language more
 # Text tokens come first; special tokens and timestamps follow.
 TEXT_TOKENS = {ENGLISH_VOCABULARY: 50256, MULTILINGUAL_VOCABULARY: 50257, LARGE_V3_VOCABULARY: 50257}
 
+# Bounds of what the engine holds.
+MAX_SIZE = 1 << 14
+MAX_LAYERS = 256
+HEAD_MULTIPLE = 16
+
 
 @dataclass(frozen=True)
 class Dimensions:
@@ -44,20 +49,24 @@ class Dimensions:
         return TEXT_TOKENS[self.n_vocab]
 
     def validate(self) -> None:
-        for name, value in asdict(self).items():
-            if not isinstance(value, int) or value < 1:
-                raise ModelError(f"{name} is {value!r}: a positive integer is needed")
-        if self.n_mels not in (80, 128):
-            raise ModelError(f"n_mels is {self.n_mels}: Whisper has 80 or 128 mel bands")
         if self.n_vocab not in TEXT_TOKENS:
             raise ModelError(
                 f"n_vocab is {self.n_vocab}: Whisper has {', '.join(map(str, TEXT_TOKENS))}; "
                 "models with added tokens are not supported"
             )
+        if self.n_mels not in (80, 128):
+            raise ModelError(f"n_mels is {self.n_mels}: Whisper has 80 or 128 mel bands")
+        for name, value in asdict(self).items():
+            largest = MAX_LAYERS if name.endswith("layer") else MAX_SIZE
+            if name != "n_vocab" and not 1 <= value <= largest:
+                raise ModelError(f"{name} is {value}: 1 to {largest} is supported")
         for tower in ("audio", "text"):
             state, heads = getattr(self, f"n_{tower}_state"), getattr(self, f"n_{tower}_head")
-            if state % heads:
-                raise ModelError(f"n_{tower}_state is {state}: not a multiple of n_{tower}_head, {heads}")
+            if state % heads or state // heads % HEAD_MULTIPLE:
+                raise ModelError(
+                    f"n_{tower}_state is {state} and n_{tower}_head {heads}: "
+                    f"the width of a head has to be a multiple of {HEAD_MULTIPLE}"
+                )
         if self.n_audio_state != self.n_text_state:
             raise ModelError(
                 f"n_audio_state is {self.n_audio_state} and n_text_state {self.n_text_state}: they have to be equal, "

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pyffi.errors import ModelError
@@ -32,8 +33,24 @@ def open_checkpoint(source: str | os.PathLike[str], provenance: Provenance | Non
     if found is None:
         raise ModelError(f"{path} is not a model that can be converted: needed is {SUPPORTED}")
     read, path = found
+    with _named(path):
+        return read(path, provenance or default_provenance(path))
+
+
+def default_provenance(path: Path) -> Provenance:
     base = path.resolve().name if path.is_dir() else path.stem
-    return read(path, provenance or Provenance(name=base, source=base))
+    return Provenance(name=base, source=base)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Puts the path in front of errors that do not name it."""
+    try:
+        yield
+    except ModelError as error:
+        if str(path) in str(error):
+            raise
+        raise ModelError(f"{path}: {error}") from None
 
 
 def is_convertible(path: Path) -> bool:
@@ -70,7 +87,7 @@ def convert(
     """
     checkpoint = open_checkpoint(source, provenance)
     target = Path(target)
-    with replacing(target) as temporary:
+    with _named(Path(source)), replacing(target) as temporary:
         if target.suffix == ".bin":
             write_ggml(checkpoint, temporary, weight_type, on_progress)
         else:

@@ -13,21 +13,22 @@ from pyffi.errors import ModelError
 
 _PRINTABLE = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
 _OTHERS = [byte for byte in range(256) if byte not in set(_PRINTABLE)]
-_TO_CHARACTER = {byte: chr(byte) for byte in _PRINTABLE} | {byte: chr(256 + i) for i, byte in enumerate(_OTHERS)}
-_TO_BYTE = {character: byte for byte, character in _TO_CHARACTER.items()}
+_TO_PRINTABLE = {byte: 256 + i for i, byte in enumerate(_OTHERS)}
+# Characters that stand for no byte become one that Latin-1 cannot encode.
+_FROM_PRINTABLE = dict.fromkeys(_OTHERS, 0xFFFD) | {character: byte for byte, character in _TO_PRINTABLE.items()}
 
 END_OF_TEXT = "<|endoftext|>"
 
 
 def to_printable(token: bytes) -> str:
-    return "".join(_TO_CHARACTER[byte] for byte in token)
+    return token.decode("latin-1").translate(_TO_PRINTABLE)
 
 
 def from_printable(token: str) -> bytes:
     try:
-        return bytes(_TO_BYTE[character] for character in token)
-    except KeyError as error:
-        raise ModelError(f"the token {token!r} has the character {error.args[0]!r}, which stands for no byte") from None
+        return token.translate(_FROM_PRINTABLE).encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise ModelError(f"the token {token!r} has the character {token[error.start]!r}, which no byte has") from None
 
 
 def text_tokens(tokens: Sequence[str]) -> list[bytes]:
