@@ -212,9 +212,9 @@ def write_transformers(
     tokenizer: str = "vocab.json",
     pickled: bool = False,
     change: Callable[[Tensors], object] = lambda _: None,
-    **config: object,
+    config: Mapping[str, object] | None = None,
 ) -> None:
-    """`change` may edit the tensors, `config` the fields of config.json, before they are written."""
+    """`change` may edit the tensors before they are written; `config` replaces fields of config.json."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors = transformers_names(model)
     change(tensors)
@@ -238,7 +238,7 @@ def write_transformers(
         "vocab_size": s.n_vocab, "max_target_positions": s.n_text_ctx, "decoder_attention_heads": s.n_text_head,
         "decoder_layers": s.n_text_layer, "activation_function": "gelu", "scale_embedding": False,
     }  # fmt: skip
-    (folder / "config.json").write_text(json.dumps(fields | config))
+    (folder / "config.json").write_text(json.dumps(fields | dict(config or {})))
     (folder / "generation_config.json").write_text(json.dumps({"alignment_heads": model.alignment_heads}))
     ids = {gpt2_printable(token): i for i, token in enumerate(model.vocabulary)} | {
         "<|endoftext|>": len(model.vocabulary)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 _SCALARS = dict(enumerate("BbHhIif?", start=0)) | {10: "Q", 11: "q", 12: "d"}
 STRING, ARRAY = 8, 9
-_DTYPES = {0: np.dtype("<f4"), 1: np.dtype("<f2")}
+_DTYPES: dict[int, np.dtype[Any]] = {0: np.dtype("<f4"), 1: np.dtype("<f2")}
 
 
 class _Cursor:

@@ -321,7 +321,7 @@ def test_missing_surplus_and_misshapen_tensors_are_named(tmp_path: Path, model: 
 def test_every_field_of_a_configuration_is_checked(
     tmp_path: Path, model: SyntheticModel, field: str, value: object, message: str
 ) -> None:
-    write_transformers(tmp_path / "hf", model, **{field: value})
+    write_transformers(tmp_path / "hf", model, config={field: value})
     with pytest.raises(ModelError, match=message) as caught:
         converted(tmp_path / "hf")
     assert str(tmp_path / "hf") in str(caught.value)

@@ -53,9 +53,10 @@ def _named(path: Path) -> Iterator[None]:
         raise ModelError(f"{path}: {error}") from None
 
 
-def is_convertible(path: Path) -> bool:
-    """Whether a path looks like a checkpoint of a supported kind; its contents are not checked."""
-    return path.exists() and _find_reader(path) is not None
+def checkpoint_path(path: Path) -> Path | None:
+    """The file or folder of the checkpoint that a path names, None if it is none; its contents are not checked."""
+    found = _find_reader(path) if path.exists() else None
+    return found[1] if found else None
 
 
 def _find_reader(path: Path) -> tuple[Reader, Path] | None:

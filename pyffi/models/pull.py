@@ -10,12 +10,12 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from pyffi.models import cache
 from pyffi.models.checkpoint import Provenance
-from pyffi.models.convert import convert, is_convertible
+from pyffi.models.convert import checkpoint_path, convert
 from pyffi.models.fetching import Fetched, OnProgress, PullError, SourceError, UnreachableError
 from pyffi.models.files import replacing
 from pyffi.models.gguf import WeightType
@@ -150,10 +150,11 @@ def resolve(
     a known model, or owner/repository of one on the hub, is pulled if it is not in the cache.
     """
     path = Path(name_or_path)
-    if path.is_file() and (path.suffix == ".gguf" or not is_convertible(path) or is_ggml(path)):
+    checkpoint = checkpoint_path(path)
+    if path.is_file() and (path.suffix == ".gguf" or checkpoint is None or is_ggml(path)):
         return path  # opening it says what is wrong with it, if anything is
-    if is_convertible(path):
-        return _convert_once(path, on_message)
+    if checkpoint:
+        return _convert_once(checkpoint, on_message)
     name = os.fspath(name_or_path)
     if path.suffix in MODEL_SUFFIXES or path.is_dir() or path.is_absolute():
         problem = "holds no model" if path.is_dir() else "does not exist"
@@ -161,25 +162,19 @@ def resolve(
     return pull(name, on_progress=on_progress, on_message=on_message)
 
 
-def _convert_once(source: Path, on_message: OnMessage) -> Path:
+def _convert_once(checkpoint: Path, on_message: OnMessage) -> Path:
     """The converted form of a local checkpoint, under a name that changes when the checkpoint does."""
+    checkpoint = checkpoint.resolve()
+    files = sorted(path for path in checkpoint.iterdir() if path.is_file()) if checkpoint.is_dir() else [checkpoint]
     state = hashlib.sha256()
-    for path in _checkpoint_files(source.resolve()):
+    for path in files:
         status = path.stat()
         state.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
-    name = f"{source.resolve().stem}-{state.hexdigest()[:16]}"
+    name = f"{checkpoint.stem}-{state.hexdigest()[:16]}"
     target = cache.cache_folder() / "converted" / f"{name}.gguf"
     if not target.is_file():
-        with cache.locked(name, target, lambda: on_message(f"waiting for another process that converts {source}")):
+        with cache.locked(name, target, lambda: on_message(f"waiting for another process that converts {checkpoint}")):
             if not target.is_file():
-                on_message(f"converting {source} to {target}")
-                convert(source, target)
+                on_message(f"converting {checkpoint} to {target}")
+                convert(checkpoint, target)
     return target
-
-
-def _checkpoint_files(path: Path) -> Iterator[Path]:
-    folder = path if path.is_dir() else path.parent
-    if path.suffix == ".pt":
-        yield path
-    else:
-        yield from sorted(file for file in folder.iterdir() if file.is_file())
