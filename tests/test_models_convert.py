@@ -22,7 +22,20 @@ from checkpoint_writers import (
 from gguf_reader import read_gguf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model_files import SyntheticModel, gpt2_printable, is_matrix, panels, synthetic_model, write_ggml
+from model_files import (
+    ARRAY,
+    I32,
+    U32,
+    GgufTensor,
+    GgufValue,
+    SyntheticModel,
+    gguf_bytes,
+    gpt2_printable,
+    is_matrix,
+    panels,
+    synthetic_model,
+    write_ggml,
+)
 from model_files import write_gguf as write_synthetic_gguf
 
 from pyffi.errors import ModelError
@@ -30,6 +43,7 @@ from pyffi.models import Provenance, convert, open_checkpoint
 from pyffi.models.gguf import WeightType
 from pyffi.models.sources.ctranslate2 import Variables
 from pyffi.models.sources.ggml import read_ggml
+from pyffi.models.sources.gguf import read_header, read_tensors
 from pyffi.models.sources.safetensors import read_safetensors
 
 
@@ -182,6 +196,19 @@ def test_whisper_cpp_files_that_we_write_are_read_back_and_match_the_independent
     for name in ours.shapes:
         assert ours.load(name).dtype == theirs.load(name).dtype, name
         np.testing.assert_array_equal(ours.load(name), theirs.load(name), err_msg=name)
+
+
+@pytest.mark.parametrize("dtype", ["f16", "f32"])
+def test_our_own_files_are_read_back(tmp_path: Path, dtype: WeightType) -> None:
+    stored = write_synthetic_gguf(tmp_path / "in.gguf", seed=8, dtype=dtype, multilingual=False)
+    convert(tmp_path / "in.gguf", tmp_path / "same.gguf", weight_type="same")
+    again, given = read_gguf(tmp_path / "same.gguf"), read_gguf(tmp_path / "in.gguf")
+    assert again[0] == given[0]
+    assert_holds(tmp_path / "same.gguf", weights(stored), "float16" if dtype == "f16" else "float32")
+    convert(tmp_path / "in.gguf", tmp_path / "ggml.bin", weight_type="same")
+    read = read_ggml(tmp_path / "ggml.bin", Provenance("tiny", "a test"))
+    for name, values in weights(stored).items():
+        np.testing.assert_array_equal(read.load(name), values, err_msg=name)
 
 
 # ---- Types -----------------------------------------------------------------------------------------------------------
@@ -383,7 +410,9 @@ def small_files() -> dict[str, bytes]:
     from checkpoint_writers import ct2_bytes, ct2_variable, safetensors_bytes
 
     values = np.arange(12, dtype=np.float32).reshape(3, 4)
+    metadata: list[GgufValue] = [("general.alignment", U32, 64), ("heads", (ARRAY, I32), [1, 2])]
     return {
+        "gguf": gguf_bytes(metadata, [GgufTensor("a", (4, 3), 0, values.tobytes())]),
         "ctranslate2": ct2_bytes([ct2_variable("a/weight", values, "float32")] * 1, {"b/weight": "a/weight"}),
         "safetensors": safetensors_bytes({"a": ("F32", values), "b": ("BF16", to_bfloat16(values))}),
     }
@@ -394,23 +423,28 @@ def read_all(kind: str, path: Path) -> None:
         variables = Variables(path)
         for name in ("a/weight", "b/weight"):
             variables.tensor(name).load()
+    elif kind == "gguf":
+        file, metadata, count = read_header(path)
+        for _, tensor in read_tensors(file, count, metadata.get("general.alignment"), {}):
+            tensor.load()
     else:
         for _, tensor in read_safetensors(path):
             tensor.load()
 
 
-@pytest.mark.parametrize("kind", ["ctranslate2", "safetensors"])
+@pytest.mark.parametrize("kind", ["ctranslate2", "safetensors", "gguf"])
 def test_a_file_cut_anywhere_is_refused(tmp_path: Path, small_files: dict[str, bytes], kind: str) -> None:
     path = tmp_path / "model"
     path.write_bytes(small_files[kind])
     read_all(kind, path)
-    for size in range(len(small_files[kind])):
+    padding = 16 if kind == "gguf" else 0  # behind the last tensor
+    for size in range(len(small_files[kind]) - padding):
         path.write_bytes(small_files[kind][:size])
         with pytest.raises(ModelError):
             read_all(kind, path)
 
 
-@pytest.mark.parametrize("kind", ["ctranslate2", "safetensors"])
+@pytest.mark.parametrize("kind", ["ctranslate2", "safetensors", "gguf"])
 @settings(deadline=None)
 @given(data=st.data())
 def test_a_file_with_any_bytes_changed_is_read_or_refused(

@@ -20,7 +20,8 @@ class BinaryFile:
         self.offset = 0
         if path.stat().st_size == 0:
             raise ModelError(f"{path} is empty")
-        self.data: Array = np.memmap(path, dtype=np.uint8, mode="r")
+        self.data: Array = np.asarray(np.memmap(path, dtype=np.uint8, mode="r"))
+        self._bytes = self.data.data  # cheaper to slice than arrays
 
     def skip(self, size: int, what: str) -> int:
         """The offset of the next `size` bytes, which are passed over."""
@@ -34,7 +35,7 @@ class BinaryFile:
 
     def take(self, size: int, what: str) -> bytes:
         offset = self.skip(size, what)
-        return self.data[offset : offset + size].tobytes()
+        return bytes(self._bytes[offset : offset + size])
 
     def number(self, code: str, what: str) -> int:
         """A little-endian integer with the struct module's format `code`."""

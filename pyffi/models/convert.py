@@ -14,12 +14,13 @@ from pyffi.models.ggml import write_ggml
 from pyffi.models.gguf import WeightType, write_gguf
 from pyffi.models.sources.ctranslate2 import is_ctranslate2, read_ctranslate2
 from pyffi.models.sources.ggml import is_ggml, read_ggml
+from pyffi.models.sources.gguf import is_gguf, read_gguf, recorded_provenance
 from pyffi.models.sources.huggingface import is_huggingface, read_huggingface
 from pyffi.models.sources.openai import read_openai
 
 SUPPORTED = (
     "a faster-whisper folder (model.bin), a transformers folder (config.json with model.safetensors, its shards or "
-    "pytorch_model.bin), one of OpenAI's .pt files, or one of whisper.cpp's ggml-*.bin"
+    "pytorch_model.bin), one of OpenAI's .pt files, one of whisper.cpp's ggml-*.bin, or a GGUF that this program wrote"
 )
 Reader = Callable[[Path, Provenance], Checkpoint]
 
@@ -38,6 +39,8 @@ def open_checkpoint(source: str | os.PathLike[str], provenance: Provenance | Non
 
 
 def default_provenance(path: Path) -> Provenance:
+    if path.is_file() and is_gguf(path):
+        return recorded_provenance(path)
     base = path.resolve().name if path.is_dir() else path.stem
     return Provenance(name=base, source=base)
 
@@ -71,6 +74,8 @@ def _find_reader(path: Path) -> tuple[Reader, Path] | None:
         return read_huggingface, path.parent
     if path.suffix == ".pt":
         return read_openai, path
+    if is_gguf(path):
+        return read_gguf, path
     return (read_ggml, path) if is_ggml(path) else None
 
 

