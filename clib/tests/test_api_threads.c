@@ -11,10 +11,14 @@ static mm_whisper* model;
 static float* samples;
 static mm_audio_chunk audio;
 
-static double now(void) {
+static double clock_seconds(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static double now(void) {
+    return clock_seconds(CLOCK_MONOTONIC);
 }
 
 static void sleep_s(double s) {
@@ -173,19 +177,18 @@ static void busy(void) {
 /* ---- Stopping in time ---- */
 
 struct stopper {
-    double at, asked_at, last_asked, longest_gap;
-    long calls;
+    double at, asked_at, work, longest_work;
 };
 
+/* Asked often enough: measured by the processor time of the thread that asks, which a loaded machine does not stretch.
+ */
 static int32_t stop_at(void* user_data) {
     struct stopper* stopper = (struct stopper*)user_data;
-    const double t = now();
-    if (stopper->last_asked > 0 && t - stopper->last_asked > stopper->longest_gap)
-        stopper->longest_gap = t - stopper->last_asked;
-    stopper->last_asked = t;
-    ++stopper->calls;
-    if (t < stopper->at) return 0;
-    if (stopper->asked_at == 0) stopper->asked_at = t;
+    const double work = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
+    if (work - stopper->work > stopper->longest_work) stopper->longest_work = work - stopper->work;
+    stopper->work = work;
+    if (now() < stopper->at) return 0;
+    if (stopper->asked_at == 0) stopper->asked_at = now();
     return 1;
 }
 
@@ -194,19 +197,23 @@ static int by_size(const void* a, const void* b) {
     return (x > y) - (x < y);
 }
 
-static void report(const char* what, double* seconds, int n) {
+static void report(const char* what, double* seconds, int n, double bound) {
+    CHECK(n > 0);
+    if (n == 0) return;
     qsort(seconds, (size_t)n, sizeof(double), by_size);
     printf("%s: median %.1f ms, 95%% %.1f ms, longest %.1f ms of %d\n", what, 1e3 * seconds[n / 2],
            1e3 * seconds[n * 95 / 100], 1e3 * seconds[n - 1], n);
-    CHECK(seconds[n / 2] < 0.020); /* the promise; a loaded machine may stretch single ones */
-    CHECK(seconds[n - 1] < 0.500);
+    CHECK(seconds[n / 2] < 0.020);
+    CHECK(seconds[n - 1] < bound);
 }
 
-enum { POINTS = 60 };
+enum { POINTS = 40 };
 
 static void stop_in_time(void) {
-    double latency[POINTS], gaps[POINTS], whole;
+    const double slack = 0.500; /* for wall-clock times of single ones on a loaded machine */
+    double latency[POINTS], work[POINTS], whole;
     uint32_t seed = 7;
+    int n = 0;
     mm_transcribe_options o = greedy();
     mm_transcript* t = NULL;
     o.beam_size = 5;
@@ -225,30 +232,38 @@ static void stop_in_time(void) {
         gate.transcript = open_transcript(&o);
         pthread_create(&thread, NULL, run_transcript, &gate);
         seed = seed * 1664525u + 1013904223u;
-        sleep_s(whole * 0.8 * (double)seed / 4294967296.0);
+        sleep_s(whole * 0.7 * (double)seed / 4294967296.0);
         asked = now();
         CHECK_STATUS(mm_transcript_abort(gate.transcript), MM_OK);
         pthread_join(thread, NULL);
-        latency[i] = now() - asked;
         CHECK(gate.result == MM_ERROR_ABORTED || gate.result == MM_OK);
+        if (gate.result == MM_ERROR_ABORTED) latency[n++] = now() - asked;
         mm_transcript_close(gate.transcript);
     }
-    report("mm_transcript_abort", latency, POINTS);
+    report("mm_transcript_abort", latency, n, slack);
 
+    n = 0;
     for (int i = 0; i < POINTS; ++i) { /* by the callback */
         struct stopper stopper;
+        char* error = NULL;
         memset(&stopper, 0, sizeof(stopper));
+        stopper.work = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
         seed = seed * 1664525u + 1013904223u;
         o.should_abort = stop_at;
         o.user_data = &stopper;
-        stopper.at = now() + whole * 0.8 * (double)seed / 4294967296.0;
-        CHECK_MESSAGE(mm_whisper_transcribe(model, audio, &o, &t, &error), MM_ERROR_ABORTED, "");
-        CHECK(t == NULL);
-        latency[i] = now() - stopper.asked_at;
-        gaps[i] = stopper.longest_gap;
+        stopper.at = now() + whole * 0.7 * (double)seed / 4294967296.0;
+        if (mm_whisper_transcribe(model, audio, &o, &t, &error) == MM_OK) {
+            CHECK(stopper.asked_at == 0); /* it was faster this time */
+            mm_transcript_close(t);
+        } else {
+            CHECK(t == NULL && error != NULL && error[0] != '\0');
+            latency[n] = now() - stopper.asked_at;
+            work[n++] = stopper.longest_work;
+        }
+        mm_free(error);
     }
-    report("should_abort, from its answer", latency, POINTS);
-    report("should_abort, between two questions", gaps, POINTS);
+    report("should_abort, from its answer", latency, n, slack);
+    report("should_abort, work between two questions", work, n, 0.050);
 }
 
 /* ---- Many threads ---- */

@@ -126,11 +126,13 @@ struct Transcriber::State {
         try {
             return work();
         } catch (const Error& e) {
+            if (e.status() == MM_ERROR_INVALID_ARGUMENT) throw;  // refused; everything is as it was
             failure = e.status();
             failure_message = e.what();
             throw;
         } catch (const std::bad_alloc&) {
             failure = MM_ERROR_NO_MEMORY;
+            failure_message = "out of memory";  // so short a string needs none
             throw;
         }
     }
