@@ -1,5 +1,6 @@
 /* Who may use a handle when: busy handles, calls back in, closing while in use, stopping in time, many threads.
- * Usage: test_api_threads MODEL */
+ * Usage: test_api_threads MODEL
+ * MM_TEST_INSTRUMENTED in the environment: times are those of an emulator, valgrind or a sanitizer. */
 #define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <pthread.h>
@@ -197,27 +198,28 @@ static int by_size(const void* a, const void* b) {
     return (x > y) - (x < y);
 }
 
-static void report(const char* what, double* seconds, int n, double bound) {
+static void report(const char *what, double *seconds, int n, double bound, double factor) {
     CHECK(n > 0);
     if (n == 0) return;
     qsort(seconds, (size_t)n, sizeof(double), by_size);
     printf("%s: median %.1f ms, 95%% %.1f ms, longest %.1f ms of %d\n", what, 1e3 * seconds[n / 2],
            1e3 * seconds[n * 95 / 100], 1e3 * seconds[n - 1], n);
-    CHECK(seconds[n / 2] < 0.020);
-    CHECK(seconds[n - 1] < bound);
+    CHECK(seconds[n / 2] < 0.020 * factor);
+    CHECK(seconds[n - 1] < bound * factor);
 }
 
-enum { POINTS = 40 };
+enum { POINTS = 24 };
 
 static void stop_in_time(void) {
+    const double factor = getenv("MM_TEST_INSTRUMENTED") ? 40.0 : 1.0;
     const double slack = 0.500; /* for wall-clock times of single ones on a loaded machine */
     double latency[POINTS], work[POINTS], whole;
     uint32_t seed = 7;
     int n = 0;
     mm_transcribe_options o = greedy();
     mm_transcript* t = NULL;
-    o.beam_size = 5;
-    o.max_new_tokens = 0;
+    o.beam_size = 3;
+    o.max_new_tokens = 64;
     whole = now();
     CHECK_STATUS(mm_whisper_transcribe(model, audio, &o, &t, NULL), MM_OK);
     whole = now() - whole;
@@ -240,7 +242,7 @@ static void stop_in_time(void) {
         if (gate.result == MM_ERROR_ABORTED) latency[n++] = now() - asked;
         mm_transcript_close(gate.transcript);
     }
-    report("mm_transcript_abort", latency, n, slack);
+    report("mm_transcript_abort", latency, n, slack, factor);
 
     n = 0;
     for (int i = 0; i < POINTS; ++i) { /* by the callback */
@@ -262,8 +264,8 @@ static void stop_in_time(void) {
         }
         mm_free(error);
     }
-    report("should_abort, from its answer", latency, n, slack);
-    report("should_abort, work between two questions", work, n, 0.050);
+    report("should_abort, from its answer", latency, n, slack, factor);
+    report("should_abort, work between two questions", work, n, 0.050, factor);
 }
 
 /* ---- Many threads ---- */
@@ -314,7 +316,7 @@ static mm_vad* shared_vad;
 
 static void* hammer_vad(void* argument) {
     long* done = (long*)argument;
-    for (int i = 0; i < 200; ++i) {
+    for (int i = 0; i < 100; ++i) {
         float p = -1.0f;
         const mm_status status = mm_vad_process(shared_vad, samples + 512 * i, 512, &p);
         if (status == MM_OK) {
@@ -382,8 +384,8 @@ static void cancelled_threads(void) {
 int main(int argc, char** argv) {
     const char* path = model_argument(argc, argv);
     model = open_model(path);
-    samples = noise(16000 * 20, 1);
-    audio = chunk_of(samples, 16000 * 20, 16000);
+    samples = noise(16000 * 10, 1);
+    audio = chunk_of(samples, 16000 * 10, 16000);
     busy();
     stop_in_time();
     many_threads();
