@@ -97,6 +97,8 @@ def text(pointer: Any) -> str:
 
 def error_for(status: int, message: str = "") -> MultimodalError:
     """The exception for a status; where the library gave no message, its line for the status is used."""
+    if status == lib.MM_ERROR_INVALID_HANDLE:
+        message = "this object was closed"  # C speaks of handles, which Python has none of
     cls = _CLASSES.get(status, MultimodalError)
     return cls(message or text(lib.mm_status_string(status)), status)
 

@@ -247,11 +247,15 @@ class Transcript:
 
     def close(self) -> None:
         """Stops decoding and frees everything but the segments decoded so far."""
-        self.abort()
-        with self._lock:
+        if not self._lock.acquire(blocking=False):  # another thread decodes
+            self.abort()
+            self._lock.acquire()
+        try:
             if self._busy:
-                raise BusyError("a callback cannot close its transcript; let it return True to stop")
+                raise BusyError("the call that runs this callback uses its transcript; let it return True to stop")
             self._release()
+        finally:
+            self._lock.release()
 
     def _release(self) -> None:
         ffi.release(self._handle)

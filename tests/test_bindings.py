@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import ffi_build
 import pytest
 
+import ffi_build
 from pyffi import _ffi, _native
 from pyffi._ffi import ffi, lib
 

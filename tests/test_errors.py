@@ -16,7 +16,8 @@ STATUSES = {name: getattr(lib, name) for name in dir(lib) if name.startswith("MM
 def test_each_status_has_a_class_of_its_own(name: str) -> None:
     error = errors.error_for(STATUSES[name], "message")
     assert type(error) is not errors.MultimodalError
-    assert (error.status, str(error)) == (STATUSES[name], "message")
+    assert error.status == STATUSES[name]
+    assert str(error) == ("this object was closed" if name == "MM_ERROR_INVALID_HANDLE" else "message")
     assert type(error).status == STATUSES[name]
 
 
@@ -30,7 +31,7 @@ def test_each_status_has_a_class_of_its_own(name: str) -> None:
     ],
 )
 def test_errors_are_also_pythons_own(status: int, base: type[Exception]) -> None:
-    with pytest.raises(base, match="message"):
+    with pytest.raises(base):
         raise errors.error_for(status, "message")
 
 
@@ -43,8 +44,9 @@ def test_a_status_of_a_later_release_is_told_by_the_library() -> None:
 
 def test_errors_survive_pickling() -> None:
     for status in STATUSES.values():
-        error = pickle.loads(pickle.dumps(errors.error_for(status, "message")))
-        assert (type(error), str(error), error.status) == (type(errors.error_for(status)), "message", status)
+        error = errors.error_for(status, "message")
+        copy = pickle.loads(pickle.dumps(error))
+        assert (type(copy), str(copy), copy.status) == (type(error), str(error), status)
 
 
 def test_the_message_of_a_failed_call_is_raised() -> None:

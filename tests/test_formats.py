@@ -55,7 +55,9 @@ def test_vtt_has_a_header_and_escapes() -> None:
 
 
 def test_tsv_has_milliseconds_and_no_tab_in_the_text() -> None:
-    assert formats.render(TWO, "tsv") == "start\tend\ttext\n0\t1500\tGrüße & <Küsse>\n3661234\t3662000\tüber --> dort 2\n"
+    assert (
+        formats.render(TWO, "tsv") == "start\tend\ttext\n0\t1500\tGrüße & <Küsse>\n3661234\t3662000\tüber --> dort 2\n"
+    )
 
 
 def test_lrc_has_minutes_and_hundredths() -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from pyffi.audio import load_audio
 from pyffi.cli import options
-from pyffi.whisper import Whisper, resolve_model
+from pyffi.whisper import Whisper
 
 WINDOW_FRAMES = 3000
 T = TypeVar("T")
@@ -56,7 +56,8 @@ def measure(model: str, audio: str, *, runs: int, threads: int | None, beam_size
     chunk = load_audio(audio)
     if len(chunk) == 0:
         raise click.ClickException(f"{audio} has no samples: there is nothing to measure")
-    path = resolve_model(model)
+    with options.open_model(model) as whisper:
+        path = whisper.path
     opening, whisper = best_of(runs, lambda: Whisper(path))
     with whisper:
         spectrogram, mel = best_of(runs, lambda: whisper.log_mel(chunk))

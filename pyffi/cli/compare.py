@@ -174,6 +174,7 @@ def compare(
 ) -> None:
     """Transcribe AUDIO with this library and with others on the same weights: texts, differences and times."""
     chunk = load_audio(audio).resample(SAMPLE_RATE)
+    options.open_model(model).close()  # fetches it, if need be
     results = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+
+from pyffi.whisper import Whisper
 
 model = click.option(
     "-m",
@@ -21,3 +25,19 @@ beam_size = click.option(
     "--beam-size", type=click.IntRange(1, 16), default=5, show_default=True, help="1 is greedy.", metavar="N"
 )
 language = click.option("-l", "--language", help="Such as en.  [default: detected]", metavar="CODE")
+
+
+def open_model(name: str, *, quiet: bool = False) -> Whisper:
+    """Opens a model; where it has to be fetched or converted first, stderr tells of it."""
+    if Path(name).is_file():
+        return Whisper(name)
+    from pyffi.cli.models import download_meter  # brings converters and downloads along: only where it is needed
+    from pyffi.models import resolve
+
+    with download_meter(enabled=not quiet) as on_progress:
+        path = resolve(
+            name,
+            on_progress=on_progress,
+            on_message=lambda message: None if quiet else click.echo(message, err=True),
+        )
+    return Whisper(path)

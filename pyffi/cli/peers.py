@@ -82,9 +82,17 @@ PEERS: dict[str, Callable[[dict[str, Any]], Transcribe]] = {
 }
 
 
+def version_of(name: str) -> str:
+    if name == "multimodal-ffi":
+        from pyffi import __version__
+
+        return __version__
+    return metadata.version(name)
+
+
 def run(name: str, request: dict[str, Any]) -> dict[str, Any]:
     try:
-        version = metadata.version(name)
+        version = version_of(name)
     except metadata.PackageNotFoundError:
         return {"error": f"not installed: pip install {name}"}
     started = time.perf_counter()

@@ -16,7 +16,6 @@ from pyffi.cli import is_expected, one_line, options
 from pyffi.cli.progress import Meter
 from pyffi.formats import WRITERS
 from pyffi.transcript import Transcript
-from pyffi.whisper import Whisper
 
 STDIN = "-"
 
@@ -179,7 +178,7 @@ def transcribe(
         output_dir.mkdir(parents=True, exist_ok=True)
 
     failed = 0
-    with Whisper(model) as whisper, Meter(enabled=not quiet) as meter:
+    with options.open_model(model, quiet=quiet) as whisper, Meter(enabled=not quiet) as meter:
         for job in jobs:
             try:
                 audio = sys.stdin.buffer if job.path == STDIN else job.path
