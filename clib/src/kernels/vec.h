@@ -18,7 +18,11 @@
 #endif
 
 #define MM_INLINE inline __attribute__((always_inline))
-#define MM_UNROLL _Pragma("GCC unroll 16")
+#if defined(MM_ISA_SCALAR)
+#define MM_UNROLL  // its accumulators are an array in any case
+#else
+#define MM_UNROLL _Pragma("GCC unroll 16")  // keeps accumulators in registers
+#endif
 
 namespace mm {
 namespace {
