@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 
 def resolve_model(model: str | os.PathLike[str]) -> str:
-    """The file of a model that is given by its path or by the name under which `multimodal models` knows it."""
+    """The file of a model that is given by the path of a checkpoint of any kind that `multimodal models convert` reads,
+    or by the name under which `multimodal models` knows it."""
     path = Path(os.fsdecode(as_path(model, "model")))
-    if not path.is_file():
+    if path.suffix != ".gguf" or not path.is_file():
         from pyffi.models import resolve  # brings converters and downloads along: only where it is needed
 
         path = resolve(path)
@@ -55,7 +56,8 @@ class Whisper:
     def __init__(self, model: str | os.PathLike[str], *, sha256: str | None = None, lock_memory: bool = False) -> None:
         """Opens a model.
 
-        model        a GGUF or ggml file, or a name such as "base" (see `multimodal models list`)
+        model        a GGUF or ggml file, a name such as "base" (see `multimodal models list`), or a faster-whisper or
+                     transformers folder or OpenAI's .pt, which are converted into the cache once
         sha256       64 hexadecimal digits that the file must have
         lock_memory  keep the weights in memory, whatever else the machine does
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +41,14 @@ from model_files import write_gguf as write_synthetic_gguf
 
 from pyffi.errors import ModelError
 from pyffi.models import Provenance, convert, open_checkpoint
+from pyffi.models.checkpoint import Checkpoint
+from pyffi.models.ggml import write_ggml as write_our_ggml
 from pyffi.models.gguf import WeightType
 from pyffi.models.sources.ctranslate2 import Variables
 from pyffi.models.sources.ggml import read_ggml
 from pyffi.models.sources.gguf import read_header, read_tensors
 from pyffi.models.sources.safetensors import read_safetensors
+from pyffi.models.vocabulary import published_vocabulary
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +159,23 @@ def test_the_reference_reader_sees_the_same_file_and_aligned_tensors(tmp_path: P
     assert {tensor.data_offset % 64 for tensor in reader.tensors} == {0}
     for tensor in reader.tensors:
         np.testing.assert_array_equal(tensor.data, ours[1][tensor.name])
+
+
+@pytest.mark.parametrize("multilingual", [True, False])
+def test_vocabularies_that_lost_bytes_in_early_whisper_cpp_files_are_repaired(
+    tmp_path: Path, multilingual: bool
+) -> None:
+    whole = published_vocabulary(multilingual)
+    made = open_checkpoint_of(tmp_path, synthetic_model(multilingual=multilingual))
+    lossy = replace(made, vocabulary=[token.decode("utf-8", "replace").encode() for token in whole])
+    assert lossy.vocabulary != whole
+    write_our_ggml(lossy, tmp_path / "early.bin")
+    assert open_checkpoint(tmp_path / "early.bin").vocabulary == whole
+
+
+def open_checkpoint_of(folder: Path, model: SyntheticModel) -> Checkpoint:
+    write_ctranslate2(folder / "made", model)
+    return open_checkpoint(folder / "made")
 
 
 def test_bytes_are_those_of_the_independent_writer(tmp_path: Path) -> None:

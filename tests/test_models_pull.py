@@ -405,11 +405,12 @@ def test_model_files_are_used_as_they_are(tmp_path: Path) -> None:
 
 
 def test_other_checkpoints_are_converted_into_the_cache_once(folder: Path, tmp_path: Path, cache_folder: Path) -> None:
-    local = tmp_path / "my-whisper"
+    local = tmp_path / "my-whisper-v1.5"
     shutil.copytree(folder, local)
     messages: list[str] = []
     first = resolve(local, on_message=messages.append)
     assert first.is_relative_to(cache_folder)
+    assert first.name.startswith("my-whisper-v1.5-")
     assert resolve(local, on_message=messages.append) == resolve(local / "model.bin") == first
     assert len(messages) == 1
     assert_model(first, folder)

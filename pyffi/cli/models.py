@@ -113,8 +113,8 @@ def download_meter(enabled: bool = True) -> Iterator[OnProgress]:
 def convert(source: Path, target: Path | None, weights: WeightType, name: str | None, license_id: str | None) -> None:
     """Convert a checkpoint to GGUF that is used in place, or to whisper.cpp's format if TARGET ends in .bin.
 
-    SOURCE is a faster-whisper or transformers folder, one of OpenAI's .pt files (no code in it is run), or one of
-    whisper.cpp's ggml-*.bin. TARGET is SOURCE's name with .gguf if it is not given.
+    SOURCE is a faster-whisper or transformers folder, one of OpenAI's .pt files (no code in it is run), one of
+    whisper.cpp's ggml-*.bin, or a GGUF of ours. TARGET is SOURCE's name with .gguf if it is not given.
     """
     base = source.resolve().name if source.is_dir() else source.stem
     if target is None:

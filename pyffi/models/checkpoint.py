@@ -7,7 +7,8 @@ little more memory than its largest tensor.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -110,11 +111,13 @@ class Checkpoint:
     vocabulary: list[bytes]  # the bytes of each text token, in id order
     alignment_heads: list[tuple[int, int]]  # (decoder layer, head)
     provenance: Provenance
-    shapes: dict[str, tuple[int, ...]] = field(init=False)
+
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return tensor_shapes(self.dimensions)
 
     def __post_init__(self) -> None:
         self.dimensions.validate()
-        object.__setattr__(self, "shapes", tensor_shapes(self.dimensions))
         self._validate_tensors()
         if len(self.vocabulary) != self.dimensions.n_text_tokens:
             raise ModelError(

@@ -171,7 +171,8 @@ def _convert_once(checkpoint: Path, on_message: OnMessage) -> Path:
     for path in files:
         status = path.stat()
         state.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
-    name = f"{checkpoint.stem}-{state.hexdigest()[:16]}"
+    base = checkpoint.name if checkpoint.is_dir() else checkpoint.stem
+    name = f"{base}-{state.hexdigest()[:16]}"
     target = cache.cache_folder() / "converted" / f"{name}.gguf"
     if not target.is_file():
         with cache.locked(name, target, lambda: on_message(f"waiting for another process that converts {checkpoint}")):

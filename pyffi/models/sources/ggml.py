@@ -10,9 +10,10 @@ import numpy as np
 
 from pyffi.errors import ModelError
 from pyffi.models.binary import BinaryFile
-from pyffi.models.checkpoint import Array, Checkpoint, Dimensions, Provenance, Tensor
+from pyffi.models.checkpoint import ENGLISH_VOCABULARY, TEXT_TOKENS, Array, Checkpoint, Dimensions, Provenance, Tensor
 from pyffi.models.ggml import HYPERPARAMETERS, MAGIC
 from pyffi.models.mel_filters import N_BINS, mel_filters
+from pyffi.models.vocabulary import published_vocabulary
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def read_ggml(path: Path, provenance: Provenance) -> Checkpoint:
     return Checkpoint(
         dimensions=dimensions,
         tensors=dict(_tensors(file)),
-        vocabulary=vocabulary[: dimensions.n_text_tokens],
+        vocabulary=_repaired(vocabulary[: dimensions.n_text_tokens]),
         alignment_heads=[],
         provenance=provenance,
     )
@@ -75,6 +76,13 @@ def _token(file: BinaryFile) -> bytes:
     if not 0 <= length <= _MAX_TOKEN:
         raise ModelError(f"{file.path}: a token has {length} bytes, at {file.offset - 4}: at most {_MAX_TOKEN}")
     return file.take(length, "a token")
+
+
+def _repaired(vocabulary: list[bytes]) -> list[bytes]:
+    """The vocabulary with the bytes that early converters lost: they replaced those that are not UTF-8."""
+    whole = published_vocabulary(multilingual=len(vocabulary) != TEXT_TOKENS[ENGLISH_VOCABULARY])
+    lossy = [token.decode("utf-8", "replace").encode() for token in whole]
+    return whole if vocabulary == lossy else vocabulary
 
 
 def _tensors(file: BinaryFile) -> Iterator[tuple[str, Tensor]]:
