@@ -86,6 +86,9 @@ class HubServer(_Server):
     def add(self, repository: str, folder: Path) -> None:
         self._files[repository] = {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
+    def add_file(self, repository: str, name: str, data: bytes) -> None:
+        self._files[repository][name] = data
+
     def cut(self, repository: str, name: str, after: int) -> None:
         """The next download of a file ends after so many bytes."""
         self._cuts[repository, name] = after

@@ -172,6 +172,13 @@ def test_repositories_that_are_missing_or_hold_no_model_are_named(hub: HubServer
         pull("acme/other")
 
 
+def test_a_file_cannot_be_written_outside_of_the_cache(hub: HubServer, folder: Path, cache_folder: Path) -> None:
+    hub.add_file(REPOSITORY, "vocabulary./../../../../evil", b"outside")
+    assert_model(pull(REPOSITORY), folder)
+    assert not hub.ranges("evil")
+    assert not any(path.name == "evil" for path in cache_folder.parent.rglob("*"))
+
+
 def test_a_sharded_repository_is_fetched_whole(hub: HubServer, tmp_path: Path) -> None:
     write_transformers(tmp_path / "hf", synthetic_model(seed=12), "F16", shards=2)
     hub.add("acme/sharded", tmp_path / "hf")

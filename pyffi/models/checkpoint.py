@@ -1,7 +1,7 @@
 """What every converter reads and every writer takes: a Whisper checkpoint, tensor by tensor.
 
 Tensors have the names and shapes of OpenAI's state dict and are loaded one at a time, so that converting a model takes
-little more memory than its largest tensor.
+memory for a few copies of its largest tensor, however large the model is.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pyffi.models.registry import HubSource
 
 METADATA_TIMEOUT = 5.0  # seconds; a closed network should not keep anybody waiting
 _BLOCK = 1 << 20
+_COMMIT = re.compile("[0-9a-f]{40}")
 # The files of each kind of model, of which the first has to be there.
 _KINDS = (
     ("model.bin", "config.json", "vocabulary.*"),
@@ -107,12 +109,14 @@ def _files(source: HubSource) -> tuple[str, list[RemoteFile]]:
         )
         listed = {}
         for file in info.siblings or []:
+            if "/" in file.rfilename:
+                continue
             digest = file.lfs.sha256 if file.lfs else file.blob_id
             if file.size is not None and digest:
                 listed[file.rfilename] = RemoteFile(file.rfilename, file.size, digest)
         commit = info.sha
-    if not commit:
-        raise SourceError(f"the hub names no commit for revision {source.revision}")
+    if not commit or not _COMMIT.fullmatch(commit):
+        raise SourceError(f"the hub names the commit {commit!r} for revision {source.revision}")
     return commit, [listed[name] for name in _wanted(list(listed), source.file)]
 
 
