@@ -2,9 +2,9 @@
 
 python tools/convert_silero.py silero_vad_16k_op15.onnx clib/models/silero_vad.gguf
 
-The source is silero_vad/data/silero_vad_16k_op15.onnx of the package silero-vad 6.2.3 (MIT, clib/models/LICENSE.silero).
-Its silero_vad.onnx and silero_vad.jit hold the same weights, silero_vad_16k.safetensors those of another release. Needs the
-packages onnx and gguf.
+The source is silero_vad/data/silero_vad_16k_op15.onnx of the package silero-vad 6.2.3 (MIT, see
+clib/models/LICENSE.silero). Its silero_vad.onnx and silero_vad.jit hold the same weights, its
+silero_vad_16k.safetensors those of another release. Needs the packages onnx and gguf.
 """
 
 from __future__ import annotations

@@ -1,9 +1,11 @@
-"""Writes what silero-vad 6.2.3 itself computes, for the tests: tests/fixtures/silero_vad.json and clib/tests/speech_run_cases.h.
+"""Writes what silero-vad 6.2.3 itself computes, for the tests: tests/fixtures/silero_vad.json and
+clib/tests/speech_run_cases.h.
 
     python tools/make_vad_fixtures.py SILERO_VAD JFK_WAV
 
-SILERO_VAD is the folder of the installed package silero_vad, JFK_WAV whisper.cpp's samples/jfk.wav. Needs numpy, onnxruntime
-and soundfile, but not PyTorch: of the package only the ONNX file and the text of get_speech_timestamps_from_probs are used.
+SILERO_VAD is the folder of the installed package silero_vad, JFK_WAV whisper.cpp's samples/jfk.wav. Needs numpy,
+onnxruntime and soundfile, but not PyTorch: of the package only the ONNX file and the text of
+get_speech_timestamps_from_probs are used.
 """
 
 from __future__ import annotations
@@ -63,7 +65,7 @@ def speech_timestamps(package: Path) -> Callable[..., list[dict[str, int]]]:
     tree = ast.parse((package / "utils_vad.py").read_text(encoding="utf-8"))
     body = [node for node in tree.body if getattr(node, "name", "") == "get_speech_timestamps_from_probs"]
     scope: dict[str, Any] = {"List": list}
-    exec(compile(ast.Module(body, []), "utils_vad.py", "exec"), scope)  # noqa: S102
+    exec(compile(ast.Module(body, []), "utils_vad.py", "exec"), scope)
     function: Callable[..., list[dict[str, int]]] = scope["get_speech_timestamps_from_probs"]
     return function
 
@@ -92,8 +94,8 @@ def speech_run_cases(package: Path) -> str:
         text = "".join(chr(ord("a") + level) for level in levels)
         pairs = ", ".join(f"{{{run['start']}, {run['end']}}}" for run in runs)
         lines.append(f'{{{speech}, {silence}, {pad}, {longest}f, {total},\n "{text}",\n {{{pairs}}}}},\n')
-    head = "// Made by tools/make_vad_fixtures.py from silero-vad 6.2.3. Included by test_vad.cpp.\n// clang-format off\n"
-    return head + "".join(lines) + "// clang-format on\n"
+    head = "// Made by tools/make_vad_fixtures.py from silero-vad 6.2.3. Included by test_vad.cpp.\n"
+    return "".join([head, "// clang-format off\n", *lines, "// clang-format on\n"])
 
 
 def main() -> None:
