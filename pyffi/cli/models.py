@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -168,11 +167,4 @@ def _lines(values: dict[str, Any], indent: str = "") -> Iterator[str]:
 @click.argument("model", metavar="NAME|FILE", required=False)
 def path(model: str | None) -> None:
     """Print where a model is, or the cache folder. Fails if the model is not here."""
-    if model is None:
-        click.echo(cache.cache_folder())
-        return
-    try:
-        click.echo(find_local(model))
-    except FileNotFoundError as error:
-        click.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+    click.echo(cache.cache_folder() if model is None else find_local(model))
