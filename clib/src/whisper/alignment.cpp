@@ -29,19 +29,9 @@ inline float median7(float a, float b, float c, float d, float e, float f, float
     return e;
 }
 
-// Attention of the alignment heads, [head][row][columns, `stride` apart].
-struct HeadWeights {
-    float* data;
-    size_t stride;
-    int heads, rows, columns;
-    float* row(int head, int r) const {
-        return data + (static_cast<size_t>(head) * static_cast<size_t>(rows) + static_cast<size_t>(r)) * stride;
-    }
-};
-
 // Brings each row of a head to a sum of one over its columns, then each column to mean 0 and standard deviation 1.
 // moments: scratch, two for each column.
-void standardise(const HeadWeights& w, int head, double* moments) {
+void standardise(const HeadAttention& w, int head, double* moments) {
     const int n = w.columns;
     double *mean = moments, *deviation = moments + n;
     std::fill_n(moments, 2 * n, 0.0);
@@ -72,7 +62,7 @@ void standardise(const HeadWeights& w, int head, double* moments) {
 }
 
 // The negative mean over the heads of row `r`, each smoothed by a median filter that is reflected at both ends.
-void cost_of_row(const HeadWeights& w, int r, float* cost) {
+void cost_of_row(const HeadAttention& w, int r, float* cost) {
     const int n = w.columns;
     const auto inside = [n](int c) { return c < 0 ? -c : c < n ? c : 2 * (n - 1) - c; };
     std::fill_n(cost, n, 0.0f);
@@ -108,8 +98,9 @@ std::vector<float> text_probabilities(const Exec& exec, const float* logits, siz
     return probabilities;
 }
 
-// When each of `n` rows from `first` on begins, in seconds.
-std::vector<double> token_times(const Exec& exec, const HeadWeights& w, int first, int n) {
+}  // namespace
+
+std::vector<double> token_times(const Exec& exec, const HeadAttention& w, int first, int n) {
     const auto columns = static_cast<size_t>(w.columns);
     Buffer<double> moments(2 * columns * static_cast<size_t>(w.heads));
     parallel_for(exec, w.heads,
@@ -124,11 +115,9 @@ std::vector<double> token_times(const Exec& exec, const HeadWeights& w, int firs
     return times;
 }
 
-}  // namespace
-
 DtwPath dtw(const float* cost, int rows, int columns) {
     // Accumulated cost, with a row and a column of infinity before the first; steps[r][c] says how cell (r, c) was
-    // entered. Among equals staying in the row wins, as in openai/whisper.
+    // entered.
     enum Step : unsigned char { diagonal, down, right };
     const auto n = static_cast<size_t>(columns);
     std::vector<float> above(n + 1, INFINITY), current(n + 1, INFINITY);
@@ -142,13 +131,8 @@ DtwPath dtw(const float* cost, int rows, int columns) {
             const float from_diagonal = above[c], from_above = above[c + 1], from_left = current[c];
             float least = from_left;
             entered[c] = right;
-            if (from_diagonal < from_above && from_diagonal < from_left) {
-                least = from_diagonal;
-                entered[c] = diagonal;
-            } else if (from_above < from_diagonal && from_above < from_left) {
-                least = from_above;
-                entered[c] = down;
-            }
+            if (from_diagonal < least) least = from_diagonal, entered[c] = diagonal;
+            if (from_above < least) least = from_above, entered[c] = down;
             current[c + 1] = x[c] + least;
         }
         std::swap(above, current);

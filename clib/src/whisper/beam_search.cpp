@@ -84,6 +84,7 @@ class BeamSearch {
             float* logits = s_.logits + b * static_cast<size_t>(s_.n_vocab);
             const Allowed allowed = s_.rules.apply(logits, beams_[b].history);
             const int n = top_k(logits, allowed.begin, allowed.end, static_cast<int>(best_.size()), best_.data());
+            if (n == 0) finish({beams_[b].node, beams_[b].sum_logprob});  // nothing may come next
             for (int i = 0; i < n; ++i) {
                 const Candidate& c = best_[static_cast<size_t>(i)];
                 const float logprob = c.logit - allowed.log_sum;
@@ -104,7 +105,7 @@ class BeamSearch {
         for (const Extension& e : candidates_) {
             const Beam& from = beams_[static_cast<size_t>(e.beam)];
             if (e.token == s_.eot) {
-                if (finished_.size() < wanted_) finished_.push_back({from.node, e.sum_logprob});
+                finish({from.node, e.sum_logprob});
                 continue;
             }
             parents_[next_beams_.size()] = e.beam;
@@ -116,6 +117,10 @@ class BeamSearch {
             if (next_beams_.size() == beam_size_) break;
         }
         std::swap(beams_, next_beams_);
+    }
+
+    void finish(const Finished& sequence) {
+        if (finished_.size() < wanted_) finished_.push_back(sequence);
     }
 
     Hypothesis trace(const Finished& f) const {

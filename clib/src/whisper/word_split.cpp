@@ -39,6 +39,10 @@ std::vector<WordTokens> split_at_code_points(const Tokenizer& tokenizer, const s
         groups.push_back(std::move(group));
         group = {};
     }
+    if (!group.tokens.empty()) {  // the text ends inside a code point
+        group.text = tokenizer.decode(group.tokens.data(), group.tokens.size());
+        groups.push_back(std::move(group));
+    }
     return groups;
 }
 

@@ -41,11 +41,25 @@ void add_word_times(const Exec& exec, Inference& inference, std::vector<TimedSeg
 void give_words(std::vector<WordTiming>& words, std::vector<TimedSegment>& segments, const std::string& prepended,
                 const std::string& appended, double time_offset, double last_speech);
 
+// Softmax of the alignment heads over audio positions: weights[head][row][stride], of which `columns` are audio.
+struct HeadAttention {
+    float* data;
+    size_t stride;
+    int heads, rows, columns;
+    float* row(int head, int r) const {
+        return data + (static_cast<size_t>(head) * static_cast<size_t>(rows) + static_cast<size_t>(r)) * stride;
+    }
+};
+
+// When each of `n` rows from `first` on begins to be said, in seconds. The weights are normalised in place.
+std::vector<double> token_times(const Exec& exec, const HeadAttention& weights, int first, int n);
+
 // The monotonic path of least cost through cost[rows][columns]: text index and time index of each step.
 struct DtwPath {
     std::vector<int> text, time;
 };
-// Among equals a path stays in its row, as in openai/whisper.
+// Among equals it stays in its row, else goes diagonally. (openai/whisper stays in the row also where the two other
+// ways cost the same and less, which takes exact ties to notice.)
 DtwPath dtw(const float* cost, int rows, int columns);
 
 }  // namespace mm
