@@ -114,7 +114,12 @@ std::shared_ptr<const WhisperModel> WhisperModel::load(std::shared_ptr<ModelFile
     auto model = std::make_shared<WhisperModel>();
     model->shape = read_shape(*file);
     const WhisperShape& s = model->shape;
-    model->tokenizer = std::make_unique<Tokenizer>(file->vocabulary(), s.n_vocab);
+    std::vector<std::string> vocabulary = file->vocabulary();
+    try {
+        model->tokenizer = std::make_unique<Tokenizer>(std::move(vocabulary), s.n_vocab);
+    } catch (const Error& error) {  // which does not know the file
+        fail(error.status(), "%s: %s", file->name().c_str(), error.what());
+    }
     model->alignment_heads = read_alignment_heads(*file, s);
 
     Reader read(*file);
