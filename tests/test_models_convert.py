@@ -13,7 +13,10 @@ import numpy as np
 import pytest
 from checkpoint_writers import (
     Array,
+    ct2_bytes,
+    ct2_variable,
     from_bfloat16,
+    safetensors_bytes,
     to_bfloat16,
     weights,
     write_ctranslate2,
@@ -25,6 +28,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_files import (
     ARRAY,
+    F32,
     I32,
     U32,
     GgufTensor,
@@ -399,6 +403,17 @@ def test_vocabularies_with_gaps_or_foreign_characters_are_refused(tmp_path: Path
             converted(tmp_path / "ct2")
 
 
+def test_a_vocabulary_and_a_head_count_of_another_kind_are_refused(tmp_path: Path, model: SyntheticModel) -> None:
+    write_ctranslate2(tmp_path / "ct2", model, vocabulary="txt")
+    (tmp_path / "ct2" / "vocabulary.txt").write_bytes(b"\xff\n")
+    with pytest.raises(ModelError, match=r"vocabulary\.txt is not UTF-8"):
+        converted(tmp_path / "ct2")
+    heads = ct2_variable("encoder/num_heads", np.asarray(np.nan, np.float32), "float32")
+    (tmp_path / "model.bin").write_bytes(ct2_bytes([heads], {}))
+    with pytest.raises(ModelError, match=r"encoder/num_heads is float32 \[\]: one integer is needed"):
+        Variables(tmp_path / "model.bin").scalar("encoder/num_heads")
+
+
 def test_what_is_no_checkpoint_is_refused_with_what_is_supported(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     (tmp_path / "empty").mkdir()
@@ -428,13 +443,11 @@ def test_a_failed_conversion_leaves_the_file_that_was_there(tmp_path: Path, mode
 @pytest.fixture(scope="module")
 def small_files() -> dict[str, bytes]:
     """Files with all parts of their formats but only a few weights."""
-    from checkpoint_writers import ct2_bytes, ct2_variable, safetensors_bytes
-
     values = np.arange(12, dtype=np.float32).reshape(3, 4)
-    metadata: list[GgufValue] = [("general.alignment", U32, 64), ("heads", (ARRAY, I32), [1, 2])]
+    metadata: list[GgufValue] = [("general.alignment", U32, 64), ("heads", (ARRAY, I32), [1, 2]), ("x", F32, np.nan)]
     return {
         "gguf": gguf_bytes(metadata, [GgufTensor("a", (4, 3), 0, values.tobytes())]),
-        "ctranslate2": ct2_bytes([ct2_variable("a/weight", values, "float32")] * 1, {"b/weight": "a/weight"}),
+        "ctranslate2": ct2_bytes([ct2_variable("a/weight", values, "float32")], {"b/weight": "a/weight"}),
         "safetensors": safetensors_bytes({"a": ("F32", values), "b": ("BF16", to_bfloat16(values))}),
     }
 

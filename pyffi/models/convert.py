@@ -17,6 +17,7 @@ from pyffi.models.sources.ggml import is_ggml, read_ggml
 from pyffi.models.sources.gguf import is_gguf, read_gguf, recorded_provenance
 from pyffi.models.sources.huggingface import is_huggingface, read_huggingface
 from pyffi.models.sources.openai import read_openai
+from pyffi.models.verify import verify_model
 
 SUPPORTED = (
     "a faster-whisper folder (model.bin), a transformers folder (config.json with model.safetensors, its shards or "
@@ -98,4 +99,5 @@ def convert(
             write_ggml(checkpoint, temporary, weight_type, on_progress)
         else:
             write_gguf(checkpoint, temporary, weight_type, on_progress)
+        verify_model(temporary)  # what is written here, the engine opens
     return target

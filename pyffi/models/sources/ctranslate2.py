@@ -58,8 +58,8 @@ class Variables:
 
     def scalar(self, name: str) -> int:
         variable = self.variable(name)
-        if variable.shape:
-            raise ModelError(f"{self.path}: {name} has shape {list(variable.shape)}: a single value is needed")
+        if variable.shape or not variable.type.startswith("int"):
+            raise ModelError(f"{self.path}: {name} is {variable.type} {list(variable.shape)}: one integer is needed")
         return int(variable.values())
 
     def tensor(self, name: str) -> Tensor:
@@ -234,7 +234,10 @@ def _read_vocabulary(folder: Path) -> list[str]:
             raise ModelError(f"{as_json} is not a list of tokens")
         return tokens
     if as_text.is_file():
-        return as_text.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        try:
+            return as_text.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+        except UnicodeDecodeError as error:
+            raise ModelError(f"{as_text} is not UTF-8: {error}") from None
     raise ModelError(f"{folder} has neither vocabulary.json nor vocabulary.txt")
 
 

@@ -5,6 +5,7 @@ Read here rather than with the `gguf` package, whose reader takes seconds for a 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -21,7 +22,8 @@ from pyffi.models.vocabulary import from_printable
 
 _MAGIC = 0x46554747  # "GGUF"
 _STRING, _ARRAY = 8, 9
-_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d"}
+_SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 7: "B", 10: "Q", 11: "q"}
+_FLOATS = {6: "<f", 12: "<d"}
 _TENSOR_TYPES = {0: "float32", 1: "float16"}
 
 
@@ -88,7 +90,7 @@ def _string(file: BinaryFile, what: str) -> str:
         raise ModelError(f"{file.path}: {what} is not UTF-8: {error}") from None
 
 
-def _value(file: BinaryFile, key: str, kind: int) -> str | int | list[Any]:
+def _value(file: BinaryFile, key: str, kind: int) -> str | int | float | list[Any]:
     if kind == _STRING:
         return _string(file, key)
     if kind == _ARRAY:
@@ -96,6 +98,9 @@ def _value(file: BinaryFile, key: str, kind: int) -> str | int | list[Any]:
         if element == _ARRAY:
             raise ModelError(f"{file.path}: {key} is an array of arrays")
         return [_value(file, key, element) for _ in range(count)]
+    if kind in _FLOATS:
+        (number,) = struct.unpack(_FLOATS[kind], file.take(struct.calcsize(_FLOATS[kind]), key))
+        return float(number)
     if kind not in _SCALARS:
         raise ModelError(f"{file.path}: {key} has type {kind}: GGUF has none of this number")
     return file.number(_SCALARS[kind], key)
