@@ -4,8 +4,8 @@
     python tools/make_faster_whisper_reference.py tiny.en=FOLDER base=FOLDER
 
 FOLDER holds the CTranslate2 model that the registry names as that model's package-index source. float32, one thread.
-Greedy tokens at temperature 0; word times by beam search; logits of each greedy step on one recording, at every 97th id
-and at the ten most probable ones.
+Greedy tokens at temperature 0; word times by beam search; logits of each greedy step on one recording, without
+timestamps, at every 97th id and at the ten most probable ones (CTranslate2 gives -FLT_MAX for ids it masks).
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ FIXTURES = ROOT / "tests" / "fixtures"
 
 def step_logits(model: WhisperModel, path: Path, prompt: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Greedy tokens of the first window, and of each step the ids looked at and their logits."""
-    features = pad_or_trim(model.feature_extractor(decode_audio(str(path))))
+    features = model.feature_extractor(decode_audio(str(path)))[:, :-1]  # the last frame is padding
+    features = pad_or_trim(features)
     view = ctranslate2.StorageView.from_array(np.ascontiguousarray(features[None]))
     encoded = model.model.encode(view)
     result = model.model.generate(
@@ -63,7 +64,7 @@ def main() -> None:
                 "words": [[w.word, w.start, w.end, w.probability] for s in timed for w in s.words or []],
             }
         texts[name] = found
-        prompt = [50257] if name.endswith(".en") else [50258, 50259, 50359]
+        prompt = [50257, 50362] if name.endswith(".en") else [50258, 50259, 50359, 50363]  # no timestamps
         for key, array in zip(("tokens", "ids", "logits"), step_logits(model, recordings[0], prompt), strict=True):
             arrays[f"{name}.{key}"] = array
     FIXTURES.mkdir(exist_ok=True)
