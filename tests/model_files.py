@@ -285,10 +285,11 @@ def gguf_bytes(metadata: Iterable[GgufValue], tensors: Sequence[GgufTensor], ali
 
 def write_gguf(
     path: str | PathLike[str], seed: int = 0, dtype: str = "f16", multilingual: bool = True, n_mels: int = 80,
-    **shape: int,
+    vocabulary: list[bytes] | None = None, **shape: int,
 ) -> SyntheticModel:  # fmt: skip
     """Writes a synthetic model in our container, weights `f16` or `f32`, and returns it with the values as stored."""
     model = synthetic_model(seed, multilingual=multilingual, n_mels=n_mels, **shape)
+    model = replace(model, vocabulary=vocabulary or model.vocabulary)
     tensors, stored = [], {}
     for name, values in model.tensors.items():
         if is_matrix(name):

@@ -5,8 +5,8 @@ Package unicodedata2 is Python's `unicodedata` with a newer Unicode. 16.0 is wha
     pip install unicodedata2==16.0.0
     python tools/make_unicode_tables.py
 
-`\\p{L}` and `\\p{N}` are the general categories; `\\s` is the property White_Space, which `unicodedata` does not have: it is
-the list in Unicode's PropList.txt, unchanged since Unicode 6.3.
+`\\p{L}` and `\\p{N}` are the general categories; `\\s` is the property White_Space, which `unicodedata` lacks: it
+is the list in Unicode's PropList.txt, unchanged since Unicode 6.3.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from pathlib import Path
 import unicodedata2 as unicodedata
 
 OUTPUT = Path(__file__).resolve().parent.parent / "clib" / "src" / "whisper" / "unicode_tables.cpp"
-WHITE_SPACE = {*range(0x09, 0x0E), 0x20, 0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000}
+WHITE_SPACE = {*range(0x09, 0x0E), *range(0x2000, 0x200B)} | {
+    0x20, 0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000
+}  # fmt: skip
 
 Range = tuple[int, int]
 
