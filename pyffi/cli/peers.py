@@ -1,8 +1,8 @@
 """Runs one speech recogniser in a process of its own: `python -c THIS_FILE NAME REQUEST.json RESULT.json`.
 
 Only the standard library and the recogniser itself are imported, so that it runs in whatever environment has that.
-The request has model, audio (16 kHz mono WAV), threads, beam_size and language; the result has version, text, and the
-seconds that opening and transcribing took, or why there is none.
+The request has model, audio (16 kHz mono WAV), threads, beam_size, language and, for faster-whisper, compute_type; the
+result has version, text, and the seconds that opening and transcribing took, or why there is none.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-Transcribe = Callable[[], str]
+Transcribe = Callable[[str], str]  # of an audio file
 
 
 def multimodal_ffi(request: dict[str, Any]) -> Transcribe:
     from pyffi import Whisper
 
     model = Whisper(request["model"])
-    return lambda: (
+    return lambda audio: (
         model.transcribe(
-            request["audio"],
+            audio,
             beam_size=request["beam_size"],
             language=request["language"],
             threads=request["threads"],
@@ -36,11 +36,15 @@ def faster_whisper(request: dict[str, Any]) -> Transcribe:
     from faster_whisper import WhisperModel
 
     model = WhisperModel(
-        request["model"], device="cpu", compute_type="int8", cpu_threads=request["threads"], local_files_only=True
+        request["model"],
+        device="cpu",
+        compute_type=request.get("compute_type", "int8"),
+        cpu_threads=request["threads"],
+        local_files_only=True,
     )
 
-    def transcribe() -> str:
-        segments, _ = model.transcribe(request["audio"], beam_size=request["beam_size"], language=request["language"])
+    def transcribe(audio: str) -> str:
+        segments, _ = model.transcribe(audio, beam_size=request["beam_size"], language=request["language"])
         return "".join(segment.text for segment in segments)
 
     return transcribe
@@ -60,17 +64,15 @@ def pywhispercpp(request: dict[str, Any]) -> Transcribe:
         print_timestamps=False,
         **({"beam_search": {"beam_size": beam_size, "patience": -1.0}} if beam_size > 1 else {}),
     )
-    return lambda: "".join(f" {segment.text}" for segment in model.transcribe(request["audio"]))
+    return lambda audio: "".join(f" {segment.text}" for segment in model.transcribe(audio))
 
 
 def whisper_cpp_python(request: dict[str, Any]) -> Transcribe:
     from whisper_cpp_python import Whisper
 
     model = Whisper(request["model"], strategy=int(request["beam_size"] > 1), n_threads=request["threads"])
-    return lambda: str(
-        model.transcribe(
-            request["audio"], response_format="text", temperature=0.0, language=request["language"] or "auto"
-        )
+    return lambda audio: str(
+        model.transcribe(audio, response_format="text", temperature=0.0, language=request["language"] or "auto")
     )
 
 
@@ -98,7 +100,7 @@ def run(name: str, request: dict[str, Any]) -> dict[str, Any]:
     started = time.perf_counter()
     transcribe = PEERS[name](request)
     opened = time.perf_counter()
-    text = " ".join(transcribe().split())
+    text = " ".join(transcribe(request["audio"]).split())
     return {"version": version, "text": text, "open": opened - started, "transcribe": time.perf_counter() - opened}
 
 

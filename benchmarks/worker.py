@@ -1,0 +1,34 @@
+"""Runs one recogniser over several recordings: `python worker.py PEERS.py NAME REQUEST.json RESULT.json`.
+
+Runs in the recogniser's own environment: standard library only. The request is that of pyffi/cli/peers.py, with a list
+of audio files; the result has seconds and text for each, seconds to open the model, and the peak memory of the process.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import runpy
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+
+def main() -> None:
+    peers_path, name, request_path, result_path = sys.argv[1:]
+    request = json.loads(Path(request_path).read_text(encoding="utf-8"))
+    build = runpy.run_path(peers_path)["PEERS"][name]
+    started = time.perf_counter()
+    transcribe = build(request)
+    result = {"version": metadata.version(name), "open": time.perf_counter() - started, "seconds": [], "texts": []}
+    for audio in request["audio"]:
+        started = time.perf_counter()
+        text = transcribe(audio)
+        result["seconds"].append(time.perf_counter() - started)
+        result["texts"].append(" ".join(text.split()))
+    result["peak_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    Path(result_path).write_text(json.dumps(result), encoding="utf-8")
+
+
+main()
