@@ -325,14 +325,12 @@ std::string decode_gpt2_token(const std::string& token, const std::string& file)
     }();
     std::string bytes;
     for (size_t i = 0; i < token.size();) {
-        const size_t length = utf8_sequence(std::string_view(token).substr(i));
-        const auto at = [&](size_t offset) { return static_cast<unsigned char>(token[i + offset]); };
-        const size_t code = length == 1 ? at(0) : length == 2 ? (at(0) & 0x1fu) << 6 | (at(1) & 0x3fu) : kCharacters;
-        if (length == 0 || code >= kCharacters || byte_of[code] < 0)
+        const CodePoint c = code_point_at(token, i);
+        if (!c.valid || c.value >= kCharacters || byte_of[c.value] < 0)
             fail(MM_ERROR_BAD_MODEL, "%s: the token \"%s\" is not in GPT-2's printable form", file.c_str(),
                  printable(token).c_str());
-        bytes += static_cast<char>(byte_of[code]);
-        i += length;
+        bytes += static_cast<char>(byte_of[c.value]);
+        i += static_cast<size_t>(c.length);
     }
     return bytes;
 }

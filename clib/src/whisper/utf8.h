@@ -1,23 +1,13 @@
-// UTF-8, strictly (no surrogates, no overlong forms, nothing above U+10FFFF), one code point at a time.
+// Text as code points.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "runtime/text.h"
+
 namespace mm {
-
-struct CodePoint {
-    static constexpr char32_t kReplacement = 0xFFFD;
-
-    char32_t value;  // kReplacement if not valid
-    int length;      // bytes it takes; if not valid, those to replace by one U+FFFD (a "maximal subpart")
-    bool valid;
-    bool cut_short;  // not valid, but might be with more bytes after the end of the text
-};
-
-// The code point at text[offset]; offset < text.size().
-CodePoint code_point_at(std::string_view text, size_t offset);
 
 // Offset of the first byte that is not part of valid UTF-8; text.size() if all is valid.
 size_t valid_utf8_prefix(std::string_view text);
