@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,6 @@ from checkpoint_writers import (
     ct2_bytes,
     ct2_variable,
     from_bfloat16,
-    safetensors_bytes,
     to_bfloat16,
     weights,
     write_ctranslate2,
@@ -24,17 +22,8 @@ from checkpoint_writers import (
     write_transformers,
 )
 from gguf_reader import read_gguf
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from model_files import (
-    ARRAY,
-    F32,
-    I32,
-    U32,
-    GgufTensor,
-    GgufValue,
     SyntheticModel,
-    gguf_bytes,
     gpt2_printable,
     is_matrix,
     panels,
@@ -50,8 +39,6 @@ from pyffi.models.ggml import write_ggml as write_our_ggml
 from pyffi.models.gguf import WeightType
 from pyffi.models.sources.ctranslate2 import Variables
 from pyffi.models.sources.ggml import read_ggml
-from pyffi.models.sources.gguf import read_header, read_tensors
-from pyffi.models.sources.safetensors import read_safetensors
 from pyffi.models.vocabulary import published_vocabulary
 
 
@@ -435,83 +422,3 @@ def test_a_failed_conversion_leaves_the_file_that_was_there(tmp_path: Path, mode
         convert(tmp_path / "ct2", tmp_path / "out.gguf")
     assert (tmp_path / "out.gguf").read_text() == "precious"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ct2", "out.gguf"]
-
-
-# ---- Damaged files ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def small_files() -> dict[str, bytes]:
-    """Files with all parts of their formats but only a few weights."""
-    values = np.arange(12, dtype=np.float32).reshape(3, 4)
-    metadata: list[GgufValue] = [("general.alignment", U32, 64), ("heads", (ARRAY, I32), [1, 2]), ("x", F32, np.nan)]
-    return {
-        "gguf": gguf_bytes(metadata, [GgufTensor("a", (4, 3), 0, values.tobytes())]),
-        "ctranslate2": ct2_bytes([ct2_variable("a/weight", values, "float32")], {"b/weight": "a/weight"}),
-        "safetensors": safetensors_bytes({"a": ("F32", values), "b": ("BF16", to_bfloat16(values))}),
-    }
-
-
-def read_all(kind: str, path: Path) -> None:
-    if kind == "ctranslate2":
-        variables = Variables(path)
-        for name in ("a/weight", "b/weight"):
-            variables.tensor(name).load()
-    elif kind == "gguf":
-        file, metadata, count = read_header(path)
-        for _, tensor in read_tensors(file, count, metadata.get("general.alignment"), {}):
-            tensor.load()
-    else:
-        for _, tensor in read_safetensors(path):
-            tensor.load()
-
-
-@pytest.mark.parametrize("kind", ["ctranslate2", "safetensors", "gguf"])
-def test_a_file_cut_anywhere_is_refused(tmp_path: Path, small_files: dict[str, bytes], kind: str) -> None:
-    path = tmp_path / "model"
-    path.write_bytes(small_files[kind])
-    read_all(kind, path)
-    padding = 16 if kind == "gguf" else 0  # behind the last tensor
-    for size in range(len(small_files[kind]) - padding):
-        path.write_bytes(small_files[kind][:size])
-        with pytest.raises(ModelError):
-            read_all(kind, path)
-
-
-@pytest.mark.parametrize("kind", ["ctranslate2", "safetensors", "gguf"])
-@settings(deadline=None)
-@given(data=st.data())
-def test_a_file_with_any_bytes_changed_is_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, small_files: dict[str, bytes], kind: str, data: st.DataObject
-) -> None:
-    content = bytearray(small_files[kind])
-    for _ in range(data.draw(st.integers(1, 4))):
-        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path = tmp_path_factory.mktemp("mutated") / "model"
-    path.write_bytes(content)
-    try:
-        read_all(kind, path)
-    except ModelError as error:
-        assert str(path) in str(error)
-
-
-@pytest.mark.parametrize(
-    ("offset", "value", "message"),
-    [
-        (4, 51900, "n_vocab is 51900"),
-        (8, -1, "n_audio_ctx is -1"),
-        (16, 5, "n_audio_head 5"),
-        (20, 10**6, "n_audio_layer is 1000000"),
-        (40, 8, "n_mels is 8"),
-        (48, 10**6, r"mel filters have shape \[1000000, 201\]"),
-        (56 + 80 * 201 * 4, 2**31 - 1, r"a token has -\d+ bytes"),
-        (60 + 80 * 201 * 4, 2**31 - 1, "a token has 2147483647 bytes"),
-    ],
-)
-def test_every_count_of_a_whisper_cpp_file_is_checked(tmp_path: Path, offset: int, value: int, message: str) -> None:
-    write_ggml(tmp_path / "ggml.bin")
-    content = bytearray((tmp_path / "ggml.bin").read_bytes())
-    struct.pack_into("<i", content, offset, value)
-    (tmp_path / "ggml.bin").write_bytes(content)
-    with pytest.raises(ModelError, match=message):
-        convert(tmp_path / "ggml.bin", tmp_path / "out.gguf")

