@@ -34,6 +34,8 @@ std::vector<double> reference(const std::vector<float>& f, int n_mels, const std
         const auto at = static_cast<size_t>(std::labs(i));
         return at < x.size() ? static_cast<double>(x[at]) : 0.0;
     };
+    double cosine[400], sine[400];
+    for (int i = 0; i < 400; i++) cosine[i] = std::cos(kTau * i / 400), sine[i] = std::sin(kTau * i / 400);
     std::vector<double> out(static_cast<size_t>(frames * n_mels));
     double maximum = -1e9;
     for (long t = 0; t < frames; t++) {
@@ -41,9 +43,9 @@ std::vector<double> reference(const std::vector<float>& f, int n_mels, const std
         for (int bin = 0; bin < LogMel::kBins; bin++) {
             double re = 0, im = 0;
             for (int i = 0; i < 400; i++) {
-                const double v = sample(t * 160 + i - 200) * (0.5 - 0.5 * std::cos(kTau * i / 400));
-                re += v * std::cos(kTau * (bin * i % 400) / 400);
-                im -= v * std::sin(kTau * (bin * i % 400) / 400);
+                const double v = sample(t * 160 + i - 200) * (0.5 - 0.5 * cosine[i]);
+                re += v * cosine[bin * i % 400];
+                im -= v * sine[bin * i % 400];
             }
             power[bin] = re * re + im * im;
         }

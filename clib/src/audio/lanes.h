@@ -13,6 +13,9 @@ inline F32x4 load4(const float* p) {  // p need not be aligned
     std::memcpy(&v, p, sizeof v);
     return v;
 }
+inline void store4(float* p, F32x4 v) {
+    std::memcpy(p, &v, sizeof v);
+}
 inline F32x4 splat4(float x) {
     return F32x4{x, x, x, x};
 }

@@ -99,7 +99,8 @@ void LogMel::compute_until(const Exec& exec, int64_t frame) {
 // n frames: log[n][n_mels] and the maximum of each.
 void LogMel::compute(const Kernels& k, const float* samples, int n, float* log, float* maximum) const {
     Complex4 signal[kFft / 2], spectrum[kBins];
-    F32x4 power[kBins], mel[kMaxMels];
+    F32x4 power[kBins];
+    float mel[kMaxMels * kLanes];
     for (int frame = 0; frame < n; frame += kLanes) {
         const int lanes = std::min(kLanes, n - frame);
         const float* x[kLanes];
@@ -116,13 +117,12 @@ void LogMel::compute(const Kernels& k, const float* samples, int n, float* log, 
             F32x4 sum{};
             for (int i = bands_[m].begin; i < bands_[m].end; i++) sum += row[i] * power[i];
             const F32x4 least = splat4(kLeastPower);
-            mel[m] = sum > least ? sum : least;
+            store4(mel + m * kLanes, sum > least ? sum : least);
         }
-        float* flat = reinterpret_cast<float*>(mel);  // [n_mels][4]
-        k.log10(flat, n_mels_ * kLanes, flat);
+        k.log10(mel, n_mels_ * kLanes, mel);
         for (int l = 0; l < lanes; l++) {
             float* out = log + static_cast<size_t>(frame + l) * n_mels_;
-            for (int m = 0; m < n_mels_; m++) out[m] = flat[m * kLanes + l];
+            for (int m = 0; m < n_mels_; m++) out[m] = mel[m * kLanes + l];
             maximum[frame + l] = *std::max_element(out, out + n_mels_);
         }
     }
