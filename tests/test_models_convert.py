@@ -384,7 +384,12 @@ def test_vocabularies_with_gaps_or_foreign_characters_are_refused(tmp_path: Path
 
     write_ctranslate2(tmp_path / "ct2", model)
     tokens = json.loads((tmp_path / "ct2" / "vocabulary.json").read_text())
-    for spoilt, message in (([*tokens[:9], "日", *tokens[10:]], "'日', which no byte has"), (tokens[:99], "no <|end")):
+    cases = [
+        ([*tokens[:9], "日", *tokens[10:]], "'日', which no byte has"),
+        ([*tokens[:9], "a b", *tokens[10:]], "' ', which no byte has"),
+        (tokens[:99], "no <|end"),
+    ]
+    for spoilt, message in cases:
         (tmp_path / "ct2" / "vocabulary.json").write_text(json.dumps(spoilt))
         with pytest.raises(ModelError, match=message.replace("|", r"\|")):
             converted(tmp_path / "ct2")

@@ -10,7 +10,18 @@ import pytest
 from checkpoint_writers import ct2_bytes, ct2_variable, safetensors_bytes, to_bfloat16
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from model_files import ARRAY, F32, I32, U32, GgufTensor, GgufValue, gguf_bytes, write_ggml
+from model_files import (
+    ARRAY,
+    F32,
+    I32,
+    U32,
+    GgufTensor,
+    GgufValue,
+    gguf_bytes,
+    gguf_metadata,
+    synthetic_model,
+    write_ggml,
+)
 
 from pyffi.errors import ModelError
 from pyffi.models import convert
@@ -72,6 +83,31 @@ def test_a_file_with_any_bytes_changed_is_read_or_refused(
         read_all(kind, path)
     except ModelError as error:
         assert str(path) in str(error)
+
+
+def test_every_description_in_one_of_our_own_files_is_checked(tmp_path: Path) -> None:
+    model = synthetic_model()
+    metadata = gguf_metadata(model)
+    embedding = GgufTensor("decoder.token_embedding.weight", (16, 64, 3242), 1, bytes(2 * 16 * 64 * 3242))
+    untiled = GgufTensor("decoder.token_embedding.weight", (64, 51865), 1, bytes(2 * 64 * 51865))
+    quantised = GgufTensor("decoder.token_embedding.weight", (16, 64, 3242), 8, embedding.data)
+    cases: list[tuple[dict[str, object], list[GgufTensor], str]] = [
+        ({}, [embedding], "tensors are missing, such as decoder.blocks"),
+        ({}, [untiled], r"token_embedding.weight has shape \[51865, 64\]: \[3242, 64, 16\] is needed"),
+        ({}, [quantised], "token_embedding.weight has type 8"),
+        ({}, [embedding, embedding], "has decoder.token_embedding.weight twice"),
+        ({"multimodal.layout": "rows"}, [embedding], "multimodal.layout is 'rows': 'panel16'"),
+        ({"general.architecture": "llama"}, [embedding], "general.architecture is 'llama': 'whisper'"),
+        ({"whisper.n_text_layer": 257}, [embedding], "n_text_layer is 257: 1 to 256"),
+        ({"tokenizer.ggml.tokens": ["a"]}, [embedding], "tensors are missing|has 1 text tokens"),
+        ({"general.alignment": 0}, [embedding], "general.alignment is 0"),
+    ]
+    for changes, tensors, message in cases:
+        changed = [(key, kind, changes.get(key, value)) for key, kind, value in metadata]
+        (tmp_path / "model.gguf").write_bytes(gguf_bytes(changed, tensors))
+        with pytest.raises(ModelError, match=message) as caught:
+            convert(tmp_path / "model.gguf", tmp_path / "out.bin")
+        assert str(tmp_path / "model.gguf") in str(caught.value)
 
 
 @pytest.mark.parametrize(
