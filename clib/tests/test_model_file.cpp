@@ -162,6 +162,27 @@ void bad_ggufs_are_refused() {
     CHECK_THROWS(open_bytes(second)->check_finite(), MM_ERROR_BAD_MODEL, "the tensor vector holds NaN or infinity");
 }
 
+void bad_values_are_refused() {
+    const auto check = [](const char* part, mm_status status, uint32_t type, const std::string& value) {
+        Writer w;
+        w.raw("GGUF").put(uint32_t{3}).put(uint64_t{1}).put(uint64_t{1}).text("key").put(type).raw(value);
+        const auto memory = exact(w.bytes());
+        CHECK_THROWS(open_bytes(memory), status, part);
+    };
+    const auto array = [](uint32_t element, uint64_t count, size_t bytes) {
+        return Writer().put(element).put(count).bytes() + std::string(bytes, '\0');
+    };
+    check("unknown type 13", MM_ERROR_BAD_MODEL, 13, std::string(8, '\0'));
+    check("a boolean of value 2", MM_ERROR_BAD_MODEL, kBool, "\2");
+    check("an array of arrays", MM_ERROR_UNSUPPORTED, kArray, array(kArray, 1, 12));
+    check("an unknown type (type 99)", MM_ERROR_BAD_MODEL, kArray, array(99, 1, 8));
+    check("1048577 elements", MM_ERROR_BAD_MODEL, kArray, array(kU8, (1 << 20) + 1, (1 << 20) + 1));
+    check("architecture is missing", MM_ERROR_BAD_MODEL, kArray, array(kU8, 1 << 20, 1 << 20));
+    check("cut short", MM_ERROR_BAD_MODEL, kArray, array(kU32, 1 << 20, (1 << 22) - 1));
+    check("cut short", MM_ERROR_BAD_MODEL, kArray, array(kString, 2, 8));
+    check("cut short", MM_ERROR_BAD_MODEL, kString, std::string(8, '\xff'));
+}
+
 void tokens_that_gpt2_does_not_print_are_refused() {
     std::string bytes = gguf().bytes();
     const size_t at = bytes.find("\xc4\xa0");
@@ -477,6 +498,7 @@ int main() {
     gguf_is_read();
     what_a_gguf_lacks_or_contradicts_is_named();
     bad_ggufs_are_refused();
+    bad_values_are_refused();
     tokens_that_gpt2_does_not_print_are_refused();
     ggml_is_read_and_packed();
     ggml_header_becomes_keys();
