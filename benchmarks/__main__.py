@@ -53,7 +53,7 @@ def measure_speed(
     beam_size: int,
     rounds: int,
 ) -> list[dict[str, Any]]:
-    """Round after round, each with every contender, so that a busy moment of the machine hits them all; the least counts."""
+    """Round after round with every contender, so that a busy moment of the machine hits them all; the least counts."""
     runs: dict[Contender, list[dict[str, Any]]] = defaultdict(list)
     for number in range(rounds):
         for contender in contenders:

@@ -91,7 +91,7 @@ class Environments:
             venv.create(folder, with_pip=True, clear=True)
             # whisper-cpp-python asks for a CMake older than any that is left.
             environment = {**os.environ, "CMAKE_POLICY_VERSION_MINIMUM": "3.5"}
-            command = [python, "-m", "pip", "install", "--quiet", *REQUIREMENTS[package]]
+            command: list[str | Path] = [python, "-m", "pip", "install", "--quiet", *REQUIREMENTS[package]]
             subprocess.run(command, env=environment, check=True, timeout=TIMEOUT)
             done.write_text(wanted)
         return python
@@ -121,7 +121,8 @@ def run(
     result_path.unlink(missing_ok=True)
     worker = Path(__file__).with_name("worker.py")
     python = environments.python(contender.package)
-    command = [python, worker, str(files("pyffi.cli") / "peers.py"), contender.package, request_path, result_path]
+    script = str(files("pyffi.cli") / "peers.py")
+    command: list[str | Path] = [python, worker, script, contender.package, request_path, result_path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if not result_path.exists():
         raise RuntimeError(f"{contender.label} ended with code {done.returncode}:\n{done.stderr[-2000:]}")

@@ -14,7 +14,7 @@ from pyffi.audio import SAMPLE_RATE, load_audio
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from published import JFK_TEXT, jfk_wav, librivox  # noqa: E402
+from published import JFK_TEXT, jfk_wav, librivox
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +94,11 @@ def plot(results: dict[str, Any], path: Path) -> None:
     contenders = list(dict.fromkeys(r["contender"] for r in speed))
     figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
     width = 0.8 / len(contenders)
-    for axis, rows, value, title in (
+    panels: list[tuple[Any, list[dict[str, Any]], Callable[[dict[str, Any]], float], str]] = [
         (axes[0], speed, lambda r: r["seconds"] / r["audio"], "real-time factor, whole transcription"),
         (axes[1], results["accuracy"], lambda r: 100 * r["wer"], "word error rate, %"),
-    ):
+    ]
+    for axis, rows, value, title in panels:
         for i, contender in enumerate(contenders):
             found = {(r["model"], r["beam_size"]): value(r) for r in rows if r["contender"] == contender}
             places = [j + (i - (len(contenders) - 1) / 2) * width for j in range(len(groups))]
@@ -116,7 +117,8 @@ def main() -> None:
     machine = results["machine"]
     parts = [
         f"{machine['processor']}, {machine['cores']} cores, {machine['system']}; load at start {machine['load']:.1f}; "
-        f"{results['threads']} threads; {machine['kernels']} kernels, {machine['compiler']}; best of {results['rounds']}.\n",
+        f"{results['threads']} threads; {machine['kernels']} kernels, {machine['compiler']}; "
+        f"best of {results['rounds']}.\n",
         "## Speed\n",
         *speed_tables(results, ours),
         f"## Accuracy, {len(results['accuracy'][0]['texts'])} utterances\n",

@@ -21,13 +21,20 @@ def main() -> None:
     build = runpy.run_path(peers_path)["PEERS"][name]
     started = time.perf_counter()
     transcribe = build(request)
-    result = {"version": metadata.version(name), "open": time.perf_counter() - started, "seconds": [], "texts": []}
+    opened = time.perf_counter() - started
+    seconds, texts = [], []
     for audio in request["audio"]:
         started = time.perf_counter()
         text = transcribe(audio)
-        result["seconds"].append(time.perf_counter() - started)
-        result["texts"].append(" ".join(text.split()))
-    result["peak_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        seconds.append(time.perf_counter() - started)
+        texts.append(" ".join(text.split()))
+    result = {
+        "version": metadata.version(name),
+        "open": opened,
+        "seconds": seconds,
+        "texts": texts,
+        "peak_memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
     Path(result_path).write_text(json.dumps(result), encoding="utf-8")
 
 
