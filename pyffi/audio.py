@@ -239,10 +239,8 @@ def _open_stream(stream: BinaryIO) -> Source:
 
 def _read_file(file: str | BinaryIO, name: str) -> Source:
     """Tries the readers in turn; a seekable file is read from its beginning."""
-    if not isinstance(file, str):
-        if file.seek(0, os.SEEK_END) == 0:
-            raise AudioError(f"{name} is empty")
-        file.seek(0)
+    if not isinstance(file, str) and file.seek(0, os.SEEK_END) == 0:
+        raise AudioError(f"{name} is empty")
     try:
         return SoundFileSource(file, name)
     except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a name that ends in .raw

@@ -70,7 +70,7 @@ class OptionsBuilder:
             return
         if -1 in tokens:
             raise InvalidArgument("suppress_tokens is [-1], the set of non-speech tokens, or ids; it cannot be both")
-        self._pointer("suppress_tokens", as_token_ids(tokens or [0], "suppress_tokens"))
+        self._pointer("suppress_tokens", as_token_ids(tokens, "suppress_tokens"))
         self.c.n_suppress_tokens = len(tokens)
 
     def vad(self, vad_filter: object, parameters: VadOptions | Mapping[str, Any] | None) -> None:

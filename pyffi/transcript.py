@@ -70,6 +70,7 @@ class Transcript:
         self._c_info = ffi.new("mm_transcript_info *", {"struct_size": ffi.sizeof("mm_transcript_info")})
         self._lock = threading.RLock()  # one decodes; it is reentrant so that a callback finds _busy, not a deadlock
         self._busy = False
+        self._process = os.getpid()
         self._done = False
         self._failure: MultimodalError | None = None
 
@@ -160,6 +161,7 @@ class Transcript:
 
     def _advance(self) -> bool:
         """Decodes one window. False if there was nothing left to do."""
+        self._check_process()
         with self._lock:
             if self._busy:
                 raise BusyError("this transcript is busy with the call that runs this callback")
@@ -181,6 +183,11 @@ class Transcript:
             finally:
                 self._busy = False
             return True
+
+    def _check_process(self) -> None:
+        """In a forked child the thread that was reading is gone, and nobody will release its lock."""
+        if self._busy and self._process != os.getpid():
+            raise BusyError("a thread of the parent process was reading this transcript when this one was forked")
 
     def _decode_window(self) -> None:
         while True:
@@ -247,6 +254,7 @@ class Transcript:
 
     def close(self) -> None:
         """Stops decoding and frees everything but the segments decoded so far."""
+        self._check_process()
         if not self._lock.acquire(blocking=False):  # another thread decodes
             self.abort()
             self._lock.acquire()

@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ from hypothesis.extra import numpy as arrays
 
 from pyffi import InvalidArgument, buffers
 from pyffi._ffi import ffi, lib
+from pyffi.buffers import Floats
 
 SAMPLES = np.linspace(-1, 1, 100, dtype=np.float32)
 
@@ -23,22 +25,22 @@ def address(values: Any) -> int:
     return int(ffi.cast("uintptr_t", buffers.pointer(buffers.as_samples(values))))
 
 
-def read_only() -> np.ndarray:
-    copy = SAMPLES.copy()
-    copy.flags.writeable = False
-    return copy
+def read_only() -> Floats:
+    view: Floats = SAMPLES.view()
+    view.flags.writeable = False
+    return view
 
 
 class ArrayLike:
     """What torch and others offer."""
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Floats:
         return SAMPLES
 
 
 @pytest.mark.parametrize(
     "values",
-    [SAMPLES, read_only(), SAMPLES[10:20], memoryview(SAMPLES), memoryview(SAMPLES).toreadonly(),
+    [SAMPLES, read_only(), SAMPLES[10:20], SAMPLES.data, SAMPLES.data.toreadonly(),
      array.array("f", [0.5, -0.5]), np.empty(0, np.float32)],
     ids=["numpy", "read-only", "slice", "memoryview", "read-only memoryview", "array.array", "empty"],
 )  # fmt: skip
@@ -80,7 +82,7 @@ def test_plain_lists_are_converted() -> None:
         ([[1.0], [1.0, 2.0]], "list, which numpy cannot view"),
         (object(), "it must be float32"),
         (None, "it must be float32"),
-        (memoryview(SAMPLES)[::2], "not contiguous"),
+        (SAMPLES.data[::2], "not contiguous"),
         (array.array("d", [1.0]), "array of float64"),
     ],
 )
@@ -96,7 +98,7 @@ def test_everything_else_is_refused_with_advice(values: Any, message: str) -> No
         shape=arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4),
     )
 )
-def test_an_array_is_taken_as_it_is_or_refused(values: np.ndarray) -> None:
+def test_an_array_is_taken_as_it_is_or_refused(values: npt.NDArray[Any]) -> None:
     try:
         taken = buffers.as_samples(values)
     except InvalidArgument:

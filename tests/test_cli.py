@@ -262,7 +262,9 @@ def test_a_terminal_gets_progress_on_stderr_only(audio: Path, model: Path, tone:
             pass
         os.close(master)
         assert process.stdout is not None
-        assert b"\x1b" not in process.stdout.read()
+        text = process.stdout.read()
+        assert text.strip()
+        assert b"\x1b" not in text
         assert process.wait() == 0
     assert b"long.wav" in shown
     assert re.search(rb"real-time factor \d+\.\d\d, \d+:\d\d left", shown)
@@ -277,7 +279,7 @@ def test_the_reader_of_a_pipe_may_go_away(tone: Tone, model: Path, tmp_path: Pat
     assert process.stdout is not None
     process.stdout.close()
     assert process.stderr is not None
-    assert b"Traceback" not in process.stderr.read()
+    assert process.stderr.read() == b""
     process.stderr.close()
     assert process.wait() == 1
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import pytest
 
@@ -49,8 +50,25 @@ def test_errors_survive_pickling() -> None:
         assert (type(copy), str(copy), copy.status) == (type(error), str(error), status)
 
 
-def test_the_message_of_a_failed_call_is_raised() -> None:
+def test_the_message_of_a_failed_call_is_raised_and_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     out, error = ffi.new("mm_whisper **"), ffi.new("char **")
     status = lib.mm_whisper_open(b"/nonexistent/model.gguf", ffi.NULL, out, error)
+    freed: list[Any] = []
+    monkeypatch.setattr(errors, "lib", Watched(freed))
     with pytest.raises(errors.FileError, match=r"/nonexistent/model\.gguf"):
         errors.raise_for(status, error)
+    assert freed == [error[0]]
+
+
+class Watched:
+    """The library, but for noting what is freed."""
+
+    def __init__(self, freed: list[Any]) -> None:
+        self.freed = freed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(lib, name)
+
+    def mm_free(self, buffer: Any) -> None:
+        self.freed.append(buffer)
+        lib.mm_free(buffer)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
+import os
 import pickle
 import signal
 import subprocess
@@ -449,7 +451,50 @@ def test_a_forgotten_transcript_is_freed_without_the_cycle_collector(
         assert payload() is None
     finally:
         gc.enable()
-    assert str(path) not in {str(Path(f"/proc/self/fd/{fd.name}").resolve()) for fd in Path("/proc/self/fd").iterdir()}
+    assert not is_open(path)
+
+
+def test_the_file_is_closed_as_soon_as_it_is_read_or_has_failed(
+    tiny: Whisper, tone: Tone, quick: Options, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(40), 16000)
+    transcript = tiny.transcribe(path, **quick)
+    next(iter(transcript))
+    assert is_open(path)
+    assert transcript.text
+    assert not is_open(path)
+    failing = tiny.transcribe(path, on_token=lambda _: True, **quick)
+    assert is_open(path)
+    assert read_until(AbortedError, failing) == []
+    assert not is_open(path)
+    with tiny.transcribe(path, **quick):
+        assert is_open(path)
+    assert not is_open(path)
+
+
+def is_open(path: Path) -> bool:
+    return path in {descriptor.resolve() for descriptor in Path("/proc/self/fd").iterdir()}
+
+
+def test_a_transcript_that_was_being_read_is_refused_in_a_forked_child(tiny: Whisper) -> None:
+    started = threading.Event()
+    transcript = endless(tiny, on_token=lambda _: started.set())
+    thread = threading.Thread(target=lambda: read_until(AbortedError, transcript))
+    thread.start()
+    started.wait()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        with contextlib.suppress(BaseException):
+            for use in (lambda: transcript.text, transcript.close):
+                with pytest.raises(BusyError, match="parent process"):
+                    use()
+            code = 0
+        os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0
+    transcript.abort()
+    thread.join()
 
 
 def test_nothing_leaks(

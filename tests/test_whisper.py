@@ -174,7 +174,7 @@ def test_forgotten_models_and_results_are_freed(
     def forget() -> None:
         model = Whisper(tiny_path)
         model.log_mel(np.zeros(16000, np.float32))
-        model.tokenize("a few words")
+        model.detokenize(model.tokenize("a few words " * 4000))
         with pytest.raises(MultimodalError):
             model.detokenize([10**6])
 
@@ -314,6 +314,8 @@ def test_only_the_first_thirty_seconds_tell_the_language(tiny: Whisper, tone: To
     changed = samples.copy()
     changed[31 * 16000 :] = 0
     assert tiny.detect_language(samples) == tiny.detect_language(changed)
+    changed[20 * 16000 : 25 * 16000] = 0
+    assert tiny.detect_language(samples) != tiny.detect_language(changed)
 
 
 # ---- Tokens ----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import TypeVar
 
 import click
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -96,7 +97,9 @@ def bench(
         click.echo(json.dumps(values, indent=2))
         return
     per_token = 1000 * timings.decode / max(1, timings.tokens)
-    table = Table("step", "milliseconds", "", title=f"{timings.audio:.1f} s of audio, beam size {beam_size}")
+    table = Table(
+        "step", "milliseconds", "", box=SIMPLE, title=f"{timings.audio:.1f} s of audio, beam size {beam_size}"
+    )
     table.columns[1].justify = "right"
     for step, seconds, note in (
         ("open the model", timings.open, ""),

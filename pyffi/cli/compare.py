@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,7 @@ from typing import Any
 
 import click
 import soundfile
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -116,9 +118,13 @@ def run_peer(name: str, request: dict[str, Any], python: str, folder: Path) -> R
     request_path, result_path = folder / f"{name}-request.json", folder / f"{name}-result.json"
     request_path.write_text(json.dumps(request), encoding="utf-8")
     script = files("pyffi.cli").joinpath("peers.py").read_text(encoding="utf-8")
+    environment = dict(os.environ)
+    if name == OURS:  # this very copy, wherever it was imported from
+        environment["PYTHONPATH"] = os.pathsep.join(sys.path)
     process = subprocess.run(
         [python, "-c", script, name, str(request_path), str(result_path)],
         cwd=folder,
+        env=environment,
         capture_output=True,
         timeout=TIMEOUT,
         check=False,
@@ -172,7 +178,10 @@ def compare(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Transcribe AUDIO with this library and with others on the same weights: texts, differences and times."""
+    """Transcribe AUDIO with this library and with others on the same weights: texts, differences and times.
+
+    faster-whisper computes in int8, as it is mostly used; all others as their weights are.
+    """
     chunk = load_audio(audio).resample(SAMPLE_RATE)
     options.open_model(model).close()  # fetches it, if need be
     results = []
@@ -204,22 +213,25 @@ def compare(
 def show(results: Sequence[Result], duration: float) -> None:
     ours = results[0]
     console = Console()
-    table = Table("recogniser", "open, s", "transcribe, s", "real-time factor", "words that differ")
+    done = [result for result in results if not result.error]
+    table = Table("", "open, s", "transcribe, s", "RTF", "differing words", box=SIMPLE)
     for column in table.columns[1:]:
         column.justify = "right"
-    for result in results:
-        if result.error:
-            table.add_row(result.name, "", "", "", result.error)
-            continue
+    for result in done:
         table.add_row(
             f"{result.name} {result.version}",
             f"{result.open:.3f}",
             f"{result.transcribe:.3f}",
             f"{result.transcribe / duration:.3f}" if duration else "",
-            "" if result is ours else f"{differing_words(ours.text, result.text)} of {len(normalise(ours.text))}",
+            f"{differing_words(ours.text, result.text)} of {len(normalise(ours.text))}" if result is not ours else "",
         )
     console.print(table)
     for result in results:
-        if not result.error:
-            console.print(f"\n{result.name}", style="bold", highlight=False)
-            console.print(Text(ours.text) if result is ours else marked(ours.text, result.text), soft_wrap=True)
+        if result.error:
+            console.print(
+                f"{result.name}: {result.error}\n", style="bold", markup=False, highlight=False, soft_wrap=True
+            )
+        else:
+            console.print(result.name, style="bold", highlight=False)
+            text = Text(result.text) if result is ours or ours.error else marked(ours.text, result.text)
+            console.print(text, end="\n\n", soft_wrap=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import Any
 
@@ -32,17 +33,17 @@ def info(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(values, indent=2))
         return
-    width = max(map(len, values))
-    for name, value in values.items():
-        click.echo(f"{name.replace('_', ' '):<{width}}  {plain(value)}")
+    rows = dict(flatten(values))
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        click.echo(f"{name:<{width}}  {value}")
 
 
-def plain(value: object) -> str:
-    """A JSON value as people write it."""
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {plain(item)}" for name, item in value.items())
-    if isinstance(value, list):
-        return ", ".join(map(plain, value)) or "none"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return str(value)
+def flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """JSON as lines that people read: nested names joined, lists with commas."""
+    for key, value in values.items():
+        name = prefix + key.replace("_", " ")
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{name} ")
+        else:
+            yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)

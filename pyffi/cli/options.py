@@ -29,7 +29,7 @@ language = click.option("-l", "--language", help="Such as en.  [default: detecte
 
 def open_model(name: str, *, quiet: bool = False) -> Whisper:
     """Opens a model; where it has to be fetched or converted first, stderr tells of it."""
-    if Path(name).is_file():
+    if name.endswith(".gguf") and Path(name).is_file():
         return Whisper(name)
     from pyffi.cli.models import download_meter  # brings converters and downloads along: only where it is needed
     from pyffi.models import resolve
