@@ -21,7 +21,7 @@ add_custom_command(
   COMMAND ${CMAKE_CXX_COMPILER} -r -nostdlib -Wl,--force-group-allocation -o ${MM_ONE_OBJECT} ${MM_ALL_OBJECTS}
           -Wl,--start-group ${MM_CXX_RUNTIME} -Wl,--end-group
   COMMAND ${CMAKE_OBJCOPY} --wildcard "--weaken-symbol=_Z*" ${MM_ONE_OBJECT}
-  COMMAND ${CMAKE_OBJCOPY} --wildcard "--keep-global-symbol=mm_*" ${MM_ONE_OBJECT}
+  COMMAND ${CMAKE_OBJCOPY} --localize-hidden --wildcard "--keep-global-symbol=mm_*" ${MM_ONE_OBJECT}
   COMMAND ${CMAKE_COMMAND} -E rm -f ${MM_ARCHIVE}
   COMMAND ${CMAKE_AR} rcsD ${MM_ARCHIVE} ${MM_ONE_OBJECT}
   DEPENDS mm_objects mm_zlib ${MM_ALL_OBJECTS}

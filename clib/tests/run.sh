@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Builds the library and its C tests in one way, and runs them:
+#   run.sh gcc | aarch64 | valgrind | asan | tsan | fuzz SECONDS
+# or only builds them, for tests/native.py, and prints the folder:
+#   run.sh build gcc | clang | aarch64 | asan | tsan | fuzz
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+mkdir -p build
+
+build() { # variant
+  local folder=build/test-${1/valgrind/gcc} log=build/test-$1.log settings=(-DMM_TESTS=ON)
+  local clang=(-DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++)
+  case $1 in
+    gcc) settings+=(-DMM_TEST_LAUNCHER=) ;;
+    valgrind) settings+=("-DMM_TEST_LAUNCHER=valgrind;--quiet;--leak-check=full;--error-exitcode=1") ;;
+    clang) settings+=("${clang[@]}") ;;
+    aarch64) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake) ;;
+    asan) settings+=("${clang[@]}" -DMM_SANITIZE=address,undefined) ;;
+    tsan) settings+=("${clang[@]}" -DMM_SANITIZE=thread) ;;
+    fuzz) settings=("${clang[@]}" -DMM_SANITIZE=address,undefined -DMM_FUZZ=ON) ;;
+    *) usage ;;
+  esac
+  { cmake -S clib -B "$folder" -DPython3_EXECUTABLE="$(command -v python3)" "${settings[@]}" &&
+    cmake --build "$folder" --parallel "${JOBS:-$(nproc)}"; } > "$log" 2>&1 || { cat "$log" >&2; exit 1; }
+}
+check() { # variant
+  build "$1"
+  echo "C tests: $1"
+  ctest --test-dir "build/test-${1/valgrind/gcc}" --output-on-failure --no-tests=error
+}
+fuzz() { # seconds, program
+  local corpus=build/corpus/$(basename "$2")
+  mkdir -p "$corpus"
+  echo "fuzzing for $1 s: $(basename "$2")"
+  "$2" -max_total_time="$1" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$corpus-" "$corpus" 2> "$corpus.log" ||
+    { tail -50 "$corpus.log"; exit 1; }
+  tail -1 "$corpus.log"
+}
+usage() {
+  sed -n '2,5s/^# //p' "$0" >&2
+  exit 2
+}
+
+case ${1-} in
+  build)
+    build "${2-}"
+    echo "$PWD/build/test-$2"
+    ;;
+  gcc | aarch64 | valgrind | tsan) check "$1" ;;
+  asan) UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 check asan ;;
+  fuzz)
+    build fuzz
+    for program in build/test-fuzz/fuzz/fuzz_*; do
+      [[ -f $program && -x $program ]] && fuzz "${2:?seconds}" "$program"
+    done
+    ;;
+  *) usage ;;
+esac

@@ -1,0 +1,196 @@
+"""What the build produces: a header every compiler takes, libraries that export mm_* and nothing else, a wheel."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from native import HEADER, LIBRARY, ROOT, build, compile_and_run, declared_functions, global_symbols, installed, run
+
+STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wundef", "-Werror", "-fsyntax-only"]
+STANDARDS = {
+    "c": ["c99", "c11", "c17", "c2x"],
+    "c++": ["c++11", "c++14", "c++17", "c++20", "c++2b"],
+}
+HOST = """
+#include <multimodal.h>
+#include <stdio.h>
+int main(void) {
+    char *error = NULL;
+    mm_vad *vad = NULL;
+    mm_whisper *model = NULL;
+    float probability = -1.0F;
+    static const float silence[512];
+    if (mm_abi_version() != MM_ABI_VERSION) return 1;
+    if (mm_whisper_open("there is no such file", NULL, &model, &error) != MM_ERROR_IO) return 2;  /* throws inside */
+    mm_free(error);
+    if (mm_vad_open(NULL, &vad, NULL) != MM_OK) return 3;
+    if (mm_vad_process(vad, silence, 512, &probability) != MM_OK) return 4;
+    mm_vad_close(vad);
+    puts(mm_version_string());
+    return 0;
+}
+"""
+VERSION = "0.1.0\n"
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Path:
+    source = tmp_path / "host.c"
+    source.write_text(HOST, encoding="utf-8")
+    return source
+
+
+@pytest.fixture(scope="module")
+def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return installed("gcc", tmp_path_factory.mktemp("prefix"))
+
+
+def static_flags(prefix: Path) -> list[str]:
+    """What pkg-config says for a static link, with the archive in place of -lmultimodal."""
+    flags = pkg_config(prefix, "--cflags", "--libs", "--static")
+    return [str(prefix / "lib" / "libmultimodal.a") if flag == "-lmultimodal" else flag for flag in flags]
+
+
+def pkg_config(prefix: Path, *options: str) -> list[str]:
+    return shlex.split(
+        run("pkg-config", *options, "multimodal", env={"PKG_CONFIG_PATH": str(prefix / "lib" / "pkgconfig")})
+    )
+
+
+# ---- The header ------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize(
+    ("language", "standard"), [(language, standard) for language, names in STANDARDS.items() for standard in names]
+)
+def test_the_header_compiles_alone_and_twice(compiler: str, language: str, standard: str, tmp_path: Path) -> None:
+    source = tmp_path / "alone"
+    source.write_text('#include "multimodal.h"\n#include "multimodal.h"\nstruct other { int complete; };\n')
+    strict = [*STRICT, "-Wstrict-prototypes"] if language == "c" else STRICT
+    run(compiler, f"-std={standard}", *strict, "-I", HEADER.parent, "-x", language, source)
+
+
+def test_the_header_includes_only_stddef_and_stdint() -> None:
+    includes = [line for line in HEADER.read_text(encoding="utf-8").splitlines() if line.startswith("#include")]
+    assert includes == ["#include <stddef.h>", "#include <stdint.h>"]
+
+
+# ---- The libraries ---------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("variant", ["gcc", "clang", "aarch64"])
+def test_both_libraries_export_the_functions_of_the_header_and_nothing_else(variant: str) -> None:
+    folder = build(variant)
+    assert global_symbols(folder / LIBRARY, "--dynamic") == sorted([*declared_functions(), "MM_1"])
+    assert global_symbols(folder / "libmultimodal.a") == declared_functions()
+
+
+@pytest.mark.parametrize("variant", ["gcc", "clang", "aarch64"])
+def test_every_exported_symbol_has_the_version_of_the_abi(variant: str) -> None:
+    lines = run("nm", "--dynamic", "--defined-only", "--with-symbol-versions", build(variant) / LIBRARY).splitlines()
+    assert {line.partition("@@")[2] for line in lines if " A MM_1" not in line} == {"MM_1"}
+
+
+@pytest.mark.parametrize("variant", ["gcc", "clang", "aarch64"])
+def test_the_shared_library_is_hardened_and_needs_only_the_c_library(variant: str) -> None:
+    library = build(variant) / LIBRARY
+    dynamic = run("readelf", "--dynamic", "--wide", library)
+    needed = {line.split("[")[1].rstrip("]") for line in dynamic.splitlines() if "(NEEDED)" in line}
+    allowed = {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+    assert needed <= allowed
+    assert "Library soname: [libmultimodal.so.1]" in dynamic
+    assert "NOW" in dynamic
+    assert "TEXTREL" not in dynamic
+    assert "RPATH" not in dynamic
+    assert "RUNPATH" not in dynamic
+    headers = run("readelf", "--program-headers", "--wide", library)
+    assert "GNU_RELRO" in headers
+    stack = next(line for line in headers.splitlines() if "GNU_STACK" in line)
+    assert "RWE" not in stack
+    if variant == "aarch64":
+        alignments = {line.split()[-1] for line in headers.splitlines() if line.split()[:1] == ["LOAD"]}
+        assert alignments == {"0x10000"}  # kernels with 64 KiB pages load it
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+def test_a_c_program_links_with_the_shared_library(compiler: str, host: Path, prefix: Path, tmp_path: Path) -> None:
+    flags = [*pkg_config(prefix, "--cflags", "--libs"), f"-Wl,-rpath,{prefix / 'lib'}"]
+    assert compile_and_run(compiler, host, flags, tmp_path) == VERSION
+
+
+@pytest.mark.parametrize("variant", ["gcc", "clang"])
+@pytest.mark.parametrize("compiler", ["gcc", "clang"])
+@pytest.mark.parametrize("kind", ["-pie", "-static"])
+def test_a_c_compiler_links_the_archive(
+    variant: str, compiler: str, kind: str, host: Path, tmp_path: Path
+) -> None:
+    """No C++ linker is needed, and exceptions inside find their handlers."""
+    flags = static_flags(installed(variant, tmp_path / "prefix"))
+    assert compile_and_run(compiler, host, [kind, *flags], tmp_path) == VERSION
+
+
+def test_the_archive_leaves_a_cpp_host_its_own_runtime(prefix: Path, tmp_path: Path) -> None:
+    source = tmp_path / "host.cpp"
+    source.write_text(
+        """
+        #include <multimodal.h>
+        #include <iostream>
+        #include <map>
+        #include <stdexcept>
+        #include <string>
+        #include <vector>
+        int main() {
+            std::map<std::string, std::vector<float>> map{{"a", {1.0F}}};
+            mm_whisper *model = nullptr;
+            const mm_status status = mm_whisper_open("there is no such file", nullptr, &model, nullptr);
+            try { map.at("b").at(1) = 2; } catch (const std::out_of_range &) { std::cout << status << std::endl; }
+        }
+        """,
+        encoding="utf-8",
+    )
+    assert compile_and_run("g++", source, static_flags(prefix), tmp_path) == "-4\n"
+
+
+def test_the_archive_links_into_a_shared_library_of_a_host(host: Path, prefix: Path, tmp_path: Path) -> None:
+    library = tmp_path / "host.so"
+    run("gcc", "-shared", "-fPIC", host, "-Wl,-z,defs", "-Wl,-z,text", *static_flags(prefix), "-o", library)
+    assert "libstdc++" not in run("readelf", "--dynamic", library)
+
+
+def test_no_path_of_the_build_machine_is_in_the_library() -> None:
+    assert str(ROOT).encode() not in (build("gcc") / LIBRARY).read_bytes()
+
+
+# ---- The package -----------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built from the source distribution, as an installer that finds no wheel does."""
+    folder = tmp_path_factory.mktemp("dist")
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def test_the_wheel_has_a_stable_abi_tag_and_all_it_needs(wheel: Path) -> None:
+    assert wheel.name.startswith("multimodal_ffi-0.1.0-cp310-abi3-linux_")
+    names = zipfile.ZipFile(wheel).namelist()
+    for name in [LIBRARY, "_native.abi3.so", "include/multimodal.h", "pkgconfig/multimodal.pc", "py.typed"]:
+        assert f"pyffi/{name}" in names
+    licences = {Path(name).name for name in names if "/licenses/" in name}
+    assert licences == {"LICENSE", *(path.name for path in (ROOT / "LICENSES").iterdir())}
+    assert all(name.startswith(("pyffi/", "multimodal_ffi-0.1.0.dist-info/")) for name in names)
+
+
+def test_the_installed_wheel_works_in_an_empty_folder(wheel: Path, host: Path, tmp_path: Path) -> None:
+    """Module, command, and a C program compiled with the flags the package gives."""
+    python = tmp_path / "venv" / "bin" / "python"
+    run(sys.executable, "-m", "venv", tmp_path / "venv")
+    run(python, "-m", "pip", "install", "--quiet", wheel)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    program = "import pyffi, numpy; print(len(pyffi.Vad().probabilities(numpy.zeros(1600, 'f4'))))"
+    assert run(python, "-c", program, cwd=empty) == "4\n"
+    assert run(python.with_name("multimodal"), "--version", cwd=empty).split()[-1] == VERSION.strip()
+    flags = shlex.split(run(python, "-m", "pyffi", "--cflags", "--libs", cwd=empty))
+    assert compile_and_run("cc", host, flags, tmp_path) == VERSION
