@@ -57,7 +57,6 @@ void use_metadata(const mm::ModelFile& file) {
         attempt([&] { file.integers(key); });
         attempt([&] { file.strings(key); });
     }
-    attempt([&] { file.vocabulary(); });
     attempt([&] { file.check_finite(); });
     file.weight_type();
 }
