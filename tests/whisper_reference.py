@@ -33,7 +33,7 @@ class Reference:
         self.weights = {name: tensor.astype(np.float64) for name, tensor in model.tensors.items()}
 
     def linear(self, name: str, x: Array) -> Array:
-        y = x @ self.weights[f"{name}.weight"].T
+        y: Array = x @ self.weights[f"{name}.weight"].T
         bias = self.weights.get(f"{name}.bias")
         return y if bias is None else y + bias
 
@@ -53,7 +53,8 @@ class Reference:
         width = x.shape[1] // heads
 
         def split(y: Array) -> Array:
-            return y.reshape(len(y), heads, width).transpose(1, 0, 2)
+            heads_first: Array = y.reshape(len(y), heads, width).transpose(1, 0, 2)
+            return heads_first
 
         q = split(self.linear(f"{name}.query", x))
         k = split(self.linear(f"{name}.key", memory))

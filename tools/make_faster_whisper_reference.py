@@ -1,4 +1,4 @@
-"""Writes tests/fixtures/faster_whisper.{json,npz}: what faster-whisper says of published recordings with the same weights.
+"""Writes tests/fixtures/faster_whisper.{json,npz}: what faster-whisper says of published recordings, same weights.
 
     pip install faster-whisper==1.2.1
     python tools/make_faster_whisper_reference.py tiny.en=FOLDER base=FOLDER
@@ -34,12 +34,18 @@ def step_logits(model: WhisperModel, path: Path, prompt: list[int]) -> tuple[np.
     view = ctranslate2.StorageView.from_array(np.ascontiguousarray(features[None]))
     encoded = model.model.encode(view)
     result = model.model.generate(
-        encoded, [prompt], beam_size=1, return_logits_vocab=True, suppress_blank=False, suppress_tokens=[], max_length=40
+        encoded,
+        [prompt],
+        beam_size=1,
+        return_logits_vocab=True,
+        suppress_blank=False,
+        suppress_tokens=[],
+        max_length=40,
     )[0]
     logits = np.stack([np.array(step).reshape(-1) for step in result.logits[0]])
-    ids = [np.union1d(np.arange(0, logits.shape[1], 97), np.argsort(row)[-10:]) for row in logits]
-    width = max(len(i) for i in ids)
-    ids = np.stack([np.pad(i, (0, width - len(i)), mode="edge") for i in ids]).astype(np.int32)
+    kept = [np.union1d(np.arange(0, logits.shape[1], 97), np.argsort(row)[-10:]) for row in logits]
+    width = max(len(i) for i in kept)
+    ids = np.stack([np.pad(i, (0, width - len(i)), mode="edge") for i in kept]).astype(np.int32)
     tokens = np.array(result.sequences_ids[0][: len(logits)], dtype=np.int32)
     return tokens, ids, np.take_along_axis(logits, ids, axis=1).astype(np.float32)
 
@@ -47,7 +53,7 @@ def step_logits(model: WhisperModel, path: Path, prompt: list[int]) -> tuple[np.
 def main() -> None:
     recordings = [jfk_wav(), *(path for path, _ in librivox())]
     texts: dict[str, dict[str, object]] = {}
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     for argument in sys.argv[1:]:
         name, folder = argument.split("=")
         model = WhisperModel(folder, device="cpu", compute_type="float32", cpu_threads=1)
@@ -56,7 +62,8 @@ def main() -> None:
             greedy, info = model.transcribe(str(path), beam_size=1, temperature=0.0, language="en")
             segments = list(greedy)
             timed, _ = model.transcribe(str(path), beam_size=5, temperature=0.0, language="en", word_timestamps=True)
-            _, language, _ = ("en", 1.0, None) if name.endswith(".en") else model.detect_language(decode_audio(str(path)))
+            english_only = name.endswith(".en")
+            _, language, _ = ("en", 1.0, None) if english_only else model.detect_language(decode_audio(str(path)))
             found[path.name] = {
                 "duration": info.duration,
                 "language_probability": language,
@@ -68,7 +75,8 @@ def main() -> None:
         for key, array in zip(("tokens", "ids", "logits"), step_logits(model, recordings[0], prompt), strict=True):
             arrays[f"{name}.{key}"] = array
     FIXTURES.mkdir(exist_ok=True)
-    (FIXTURES / "faster_whisper.json").write_text(json.dumps(texts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    readable = json.dumps(texts, indent=1, ensure_ascii=False) + "\n"
+    (FIXTURES / "faster_whisper.json").write_text(readable, encoding="utf-8")
     np.savez_compressed(FIXTURES / "faster_whisper.npz", **arrays)
 
 

@@ -198,7 +198,7 @@ static int by_size(const void* a, const void* b) {
     return (x > y) - (x < y);
 }
 
-static void report(const char *what, double *seconds, int n, double bound, double factor) {
+static void report(const char* what, double* seconds, int n, double bound, double factor) {
     CHECK(n > 0);
     if (n == 0) return;
     qsort(seconds, (size_t)n, sizeof(double), by_size);
