@@ -95,8 +95,7 @@ mm::DecodingResult decode(ScriptedModel& model, const mm::DecodingOptions& optio
     return mm::decode(mm::kernels(), model, tokenizer(), context, options);
 }
 
-// ---- The prompt
-// ------------------------------------------------------------------------------------------------------
+// ---- The prompt -----------------------------------------------------------------------------------------------------
 
 Ids prompt_of(mm::DecodingOptions options, int context = kContext) {
     Ids seen;
@@ -136,8 +135,7 @@ void no_speech_is_read_at_the_start_of_transcript() {
     CHECK(std::fabs(decode(model, o).no_speech_prob - 0.25f) < 1e-5f);
 }
 
-// ---- Rules
-// -----------------------------------------------------------------------------------------------------------
+// ---- Rules ----------------------------------------------------------------------------------------------------------
 
 // Tokens that may follow `before`, with equal logits for all tokens but those in `raised`.
 std::vector<bool> allowed_after(const mm::DecodingOptions& options, const Ids& before,
@@ -271,8 +269,7 @@ void any_logits_give_ordered_pairs() {
     }
 }
 
-// ---- Choosing
-// --------------------------------------------------------------------------------------------------------
+// ---- Choosing -------------------------------------------------------------------------------------------------------
 
 void top_k_is_a_stable_sort() {
     for (int round = 0; round < 300; ++round) {
@@ -365,8 +362,7 @@ void broken_logits_end_the_text() {
     }
 }
 
-// ---- Sampling
-// --------------------------------------------------------------------------------------------------------
+// ---- Sampling -------------------------------------------------------------------------------------------------------
 
 void uniform_numbers() {
     double sum = 0, squares = 0;
@@ -437,8 +433,35 @@ void sampling_depends_on_the_seed_alone() {
     CHECK(run(1)[0].tokens == run(5)[0].tokens);
 }
 
-// ---- Beam search
-// -----------------------------------------------------------------------------------------------------
+// Sequences that end leave the batch; the others must go on from their own past.
+void sequences_go_on_when_others_end() {
+    const mm::Tokenizer& t = tokenizer();
+    const Ids prompt = {t.sot(), t.language_token(1), t.transcribe(), t.no_timestamps()};
+    // The first letter is said as often as its place in the alphabet says.
+    ScriptedModel model([&](const Ids& tokens) {
+        const size_t said = tokens.size() - prompt.size();
+        if (said == 0) return likely({{'a', 0.0f}, {'b', 0.0f}, {'c', 0.0f}, {'d', 0.0f}, {'e', 0.0f}});
+        const int32_t letter = tokens[prompt.size()];
+        return likely({{static_cast<int>(said) <= letter - 'a' ? letter : t.eot(), 0.0f}});
+    });
+    mm::DecodingOptions o = plain();
+    o.temperature = 1.0f;
+    const mm::LogitRules rules(mm::kernels(), t, o);
+    for (o.seed = 0; o.seed < 20; ++o.seed) {
+        Logits logits(static_cast<size_t>(8 * n_vocab()));
+        const int row = 3;
+        model.prefill(prompt.data(), 4, &row, 1, logits.data());
+        const mm::Search search{mm::kernels(),       model, rules,        o, n_vocab(), t.eot(),
+                                t.timestamp_begin(), 30,    logits.data()};
+        for (const mm::Hypothesis& h : mm::sample(search, 8)) {
+            const auto length = static_cast<size_t>(h.tokens.at(0) - 'a' + 1);
+            CHECK(h.tokens == Ids(length, h.tokens[0]));
+            CHECK(std::fabs(h.sum_logprob + std::log(5.0)) < 1e-4);
+        }
+    }
+}
+
+// ---- Beam search ----------------------------------------------------------------------------------------------------
 
 struct Scored {
     Ids tokens;
@@ -447,11 +470,12 @@ struct Scored {
 
 // openai/whisper's BeamSearchDecoder as written there: over whole sequences in a map, without any cache.
 std::vector<Scored> beam_search_by_the_book(const ScriptedModel::Script& script, const Ids& prompt, int beams,
-                                            double patience, int max_tokens) {
+                                            double patience, int max_tokens, size_t& steps) {
     const int32_t eot = tokenizer().eot();
     const auto wanted = static_cast<size_t>(std::nearbyint(beams * patience));
     std::vector<Scored> live = {{{}, 0.0}}, finished;
-    for (int step = 0; step < max_tokens; ++step) {
+    for (steps = 0; steps < static_cast<size_t>(max_tokens);) {
+        ++steps;
         std::vector<Scored> candidates;
         for (const Scored& s : live) {
             Ids all = prompt;
@@ -504,7 +528,7 @@ ScriptedModel::Script random_script(uint32_t seed) {
             h = h * 1664525u + 1013904223u;
             named[c] = 4.0f * static_cast<float>(h >> 8) / static_cast<float>(1 << 24);
         }
-        named[tokenizer().eot()] = named['a'] - 1.0f;
+        named[tokenizer().eot()] = named['a'] + (seed % 2 ? 2.0f : -1.0f);
         return likely(named);
     };
 }
@@ -522,8 +546,10 @@ void beam_search_is_that_of_the_book() {
         Ids heard;
         o.on_token = [&](int32_t token, float) { return heard.push_back(token), 0; };
         const mm::DecodingResult r = decode(model, o);
-        const std::vector<Scored> book =
-            beam_search_by_the_book(script, prompt, o.beam_size, static_cast<double>(o.patience), o.max_new_tokens);
+        size_t steps = 0;
+        const std::vector<Scored> book = beam_search_by_the_book(
+            script, prompt, o.beam_size, static_cast<double>(o.patience), o.max_new_tokens, steps);
+        CHECK(model.longest + 1 == prompt.size() + steps || steps == 1);
         size_t best = 0;
         const auto score = [&](const Scored& s) {
             const double n = static_cast<double>(s.tokens.size());
@@ -623,6 +649,7 @@ int main() {
     uniform_numbers();
     sampling_follows_the_probabilities();
     sampling_depends_on_the_seed_alone();
+    sequences_go_on_when_others_end();
     beam_search_is_that_of_the_book();
     wide_beams_find_the_best_sequence();
     length_penalty_ranks();

@@ -26,8 +26,7 @@ bool near(double a, double b) {
     return std::fabs(a - b) < 1e-9;
 }
 
-// ---- Dynamic time warping
-// --------------------------------------------------------------------------------------------
+// ---- Dynamic time warping -------------------------------------------------------------------------------------------
 
 double cost_of(const std::vector<float>& cost, int columns, const mm::DtwPath& path) {
     double sum = 0;
@@ -83,8 +82,7 @@ void dtw_ends_whatever_the_costs() {
     }
 }
 
-// ---- Token times
-// -----------------------------------------------------------------------------------------------------
+// ---- Token times ----------------------------------------------------------------------------------------------------
 
 std::vector<float> random_attention(int heads, int rows, int stride) {
     std::vector<float> w(static_cast<size_t>(heads * rows * stride));
@@ -166,8 +164,7 @@ void weights_without_contrast_do_no_harm() {
     CHECK(times.size() == 2 && times[0] == 0.0 && times[1] == 0.0);
 }
 
-// ---- Words
-// -----------------------------------------------------------------------------------------------------------
+// ---- Words ----------------------------------------------------------------------------------------------------------
 
 std::vector<WordTiming> words_from(const std::vector<std::string>& texts, const std::vector<double>& times) {
     std::vector<WordTiming> words;
@@ -268,6 +265,13 @@ void first_words_after_a_pause_are_cut() {
     CHECK(near(s[0].words[0].start, 2.0) && near(s[0].start, 2.0));
 }
 
+void a_segment_is_no_pause_for_the_next() {
+    std::vector<WordTiming> words = words_from({" a", " b", " c", " d", " e"}, {3.0, 3.3, 3.6, 4.6, 4.9, 5.2});
+    std::vector<TimedSegment> s = segments_of({{3.0, 3.6}, {3.6, 5.2}}, {2, 3});
+    mm::give_words(words, s, kPrepended, kAppended, 0.0, 1.0);
+    CHECK(near(s[1].words[0].start, 3.6) && near(s[1].start, 3.6));
+}
+
 void words_and_segment_fit_each_other() {
     // Both ends stick out by more than half a second: the segment's times are kept.
     std::vector<WordTiming> words = words_from({" a", " b", " c", " d"}, {1.0, 2.1, 2.4, 2.7, 4.0});
@@ -296,6 +300,7 @@ int main() {
     words_go_to_their_segments();
     long_words_are_cut_at_sentence_ends();
     first_words_after_a_pause_are_cut();
+    a_segment_is_no_pause_for_the_next();
     words_and_segment_fit_each_other();
     return finish("test_word_times");
 }
