@@ -31,6 +31,7 @@ check() { # variant
 fuzz() { # seconds, program
   local corpus=build/corpus/$(basename "$2")
   mkdir -p "$corpus"
+  [[ $2 != */fuzz_model ]] || python3 clib/fuzz/make_seeds.py "$corpus"
   echo "fuzzing for $1 s: $(basename "$2")"
   "$2" -max_total_time="$1" -timeout=10 -rss_limit_mb=2048 -artifact_prefix="$corpus-" "$corpus" 2> "$corpus.log" ||
     { tail -50 "$corpus.log"; exit 1; }

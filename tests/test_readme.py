@@ -1,0 +1,79 @@
+"""Every command and program of README.md is run as it stands there, in its order, in a folder with speech.wav."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from native import ROOT, run
+from published import jfk_wav
+
+BLOCKS: list[tuple[str, str]] = re.findall(
+    r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+)
+# What the C function of the README needs to be a program.
+MAIN = """
+int main(int argc, char **argv) {
+    static float samples[16000];
+    return argc == 2 ? transcribe(argv[1], samples, 16000) : 2;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where a reader would be: with a recording at hand and the model that the README names."""
+    path = tmp_path_factory.mktemp("readme")
+    shutil.copy(jfk_wav(), path / "speech.wav")
+    shell("multimodal models pull tiny.en", path)
+    return path
+
+
+def shell(command: str, folder: Path) -> str:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", command], cwd=folder, env={**os.environ, "PATH": path}, text=True, check=False,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{command}\n{done.stdout}"
+    return done.stdout
+
+
+def run_command(command: str, folder: Path) -> None:
+    if command.startswith("make "):  # these tests are what `make test` runs; make says whether it knows the verb
+        shell(f"{command} --dry-run", ROOT)
+    elif command.startswith("pip install ."):
+        shell(f"{command} --quiet --no-deps --target {folder / 'site-packages'}", ROOT)
+    else:
+        shell(command, folder)
+
+
+@pytest.mark.parametrize("index", range(len(BLOCKS)), ids=[language for language, _ in BLOCKS])
+def test_readme_block_works(index: int, folder: Path) -> None:
+    language, text = BLOCKS[index]
+    if language == "sh":
+        for line in text.splitlines():
+            command = re.sub(r"\s+# .*", "", line)
+            if command:
+                run_command(command, folder)
+    elif language == "python":
+        assert "country" in run(sys.executable, "-c", text, cwd=folder)
+    else:
+        assert language == "c"
+        (folder / "program.c").write_text(text + MAIN, encoding="utf-8")
+
+
+def test_the_c_program_of_the_readme_transcribes(folder: Path) -> None:
+    model = shell("multimodal models path tiny.en", folder).strip()
+    run(folder / "program", model)
+
+
+def test_the_readme_names_only_files_that_exist() -> None:
+    links = re.findall(r"\]\(([^):]+)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
