@@ -1,4 +1,6 @@
 // Version, build information, status texts, memory, log callback.
+#include <zlib.h>
+
 #include <algorithm>
 #include <string>
 
@@ -61,7 +63,7 @@ std::string build_info() {
     }
 
     JsonObject third_party;
-    third_party.text("silero-vad", "6.2.3");
+    third_party.text("zlib", zlibVersion()).text("silero-vad", "6.2.3");
 
     return JsonObject()
         .text("version", kVersion)
