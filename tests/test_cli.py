@@ -245,14 +245,12 @@ def test_a_pipe_gets_plain_text_and_no_progress(audio: Path, model: Path) -> Non
     assert done.stdout.strip()
 
 
-def test_a_terminal_gets_progress_on_stderr_only(audio: Path, model: Path, tone: Tone, tmp_path: Path) -> None:
-    long = tmp_path / "long.wav"
-    soundfile.write(long, tone(300), 16000)
+def run_on_terminal(arguments: list[str | Path], **streams: Any) -> tuple[bytes, bytes]:
+    """What a command shows on a terminal of 400 columns, which is its stderr, and what it writes to a piped stdout."""
     master, slave = pty.openpty()
-    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "120"}
-    with subprocess.Popen(
-        [*COMMAND, "transcribe", long, "-m", model, *QUICK], stdout=subprocess.PIPE, stderr=slave, env=environment
-    ) as process:
+    environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "400"}
+    streams = {name: slave if stream is None else stream for name, stream in streams.items()}
+    with subprocess.Popen([*COMMAND, *arguments], stderr=slave, env=environment, **streams) as process:
         os.close(slave)
         shown = b""
         try:
@@ -261,13 +259,29 @@ def test_a_terminal_gets_progress_on_stderr_only(audio: Path, model: Path, tone:
         except OSError:  # what Linux says when the other end of a terminal has gone
             pass
         os.close(master)
-        assert process.stdout is not None
-        text = process.stdout.read()
-        assert text.strip()
-        assert b"\x1b" not in text
+        written = process.stdout.read() if process.stdout else b""
         assert process.wait() == 0
+    return shown, written
+
+
+def test_a_terminal_gets_progress_and_a_pipe_the_text(model: Path, tone: Tone, tmp_path: Path) -> None:
+    long = tmp_path / "long.wav"
+    soundfile.write(long, tone(300), 16000)
+    shown, written = run_on_terminal(["transcribe", long, "-m", model, *QUICK], stdout=subprocess.PIPE)
     assert b"long.wav" in shown
     assert re.search(rb"real-time factor \d+\.\d\d, \d+:\d\d left", shown)
+    assert b"\x1b" not in written
+    assert written.strip()
+    assert written.splitlines()[0] not in shown
+
+
+def test_text_on_a_terminal_goes_above_the_bar(audio: Path, model: Path) -> None:
+    arguments = ["transcribe", audio / "one.wav", "-m", model, *QUICK]
+    _, written = run_on_terminal(arguments, stdout=subprocess.PIPE)
+    shown, _ = run_on_terminal(arguments, stdout=None)
+    before, text, _ = shown.partition(written.splitlines()[0].strip())
+    assert text
+    assert before.endswith(b"\x1b[2K")  # the line was wiped first
 
 
 def test_the_reader_of_a_pipe_may_go_away(tone: Tone, model: Path, tmp_path: Path) -> None:

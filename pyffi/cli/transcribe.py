@@ -188,9 +188,10 @@ def transcribe(
                         write_files(transcript, formats, output_dir / job.stem)
                     else:
                         if len(jobs) > 1:
-                            click.echo(f"==> {job.path} <==")
+                            print(f"==> {job.path} <==")
                         for part in WRITERS[formats[0]](transcript):
-                            click.echo(part, nl=False)
+                            # Not click.echo, which would write past the progress bar that holds sys.stdout.
+                            print(part, end="", flush=True)
             except Exception as error:  # noqa: PERF203
                 if not is_expected(error):
                     raise
