@@ -63,7 +63,7 @@ class GgmlReader {
             fail(MM_ERROR_BAD_MODEL, "%s: n_vocab is %d; Whisper models have %d to %d", name_.c_str(), n_vocab_,
                  kEnglishVocabulary, kLargestVocabulary);
         const int ftype = read_int("the hyperparameters");
-        if (ftype < 0 || !is_known_ftype(ftype % kVersionFactor))
+        if (!is_known_ftype(ftype % kVersionFactor))  // a negative one leaves a negative rest
             fail(MM_ERROR_UNSUPPORTED, "%s: has weights of ggml ftype %d; f32, f16, q8_0, q5_0, q5_1 and q4_0 are read",
                  name_.c_str(), ftype);
     }
