@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -245,12 +245,12 @@ def test_a_pipe_gets_plain_text_and_no_progress(audio: Path, model: Path) -> Non
     assert done.stdout.strip()
 
 
-def run_on_terminal(arguments: list[str | Path], **streams: Any) -> tuple[bytes, bytes]:
+def run_on_terminal(arguments: Sequence[object], **streams: Any) -> tuple[bytes, bytes]:
     """What a command shows on a terminal of 400 columns, which is its stderr, and what it writes to a piped stdout."""
     master, slave = pty.openpty()
     environment = os.environ | {"TERM": "xterm-256color", "COLUMNS": "400"}
     streams = {name: slave if stream is None else stream for name, stream in streams.items()}
-    with subprocess.Popen([*COMMAND, *arguments], stderr=slave, env=environment, **streams) as process:
+    with subprocess.Popen([*COMMAND, *map(str, arguments)], stderr=slave, env=environment, **streams) as process:
         os.close(slave)
         shown = b""
         try:
