@@ -89,11 +89,13 @@ void set_words(Segment& segment, const TimedSegment& timed, int end_of_text) {
     for (const WordTiming& word : timed.words) {
         if (word.text.empty()) continue;
         while (token < segment.tokens.size() && segment.tokens[token].id >= end_of_text) ++token;
-        segment.words.push_back({word.text, word.start, word.end, word.probability, token, word.tokens.size()});
+        const size_t first =
+            token;  // punctuation of the next segment may have joined the last word: its tokens stay there
         for (size_t i = 0; i < word.tokens.size() && token < segment.tokens.size(); ++i, ++token) {
             segment.tokens[token].start = word.start;
             segment.tokens[token].end = word.end;
         }
+        segment.words.push_back({word.text, word.start, word.end, word.probability, first, token - first});
     }
 }
 
