@@ -98,20 +98,21 @@ class Vad:
             raise_for(status, error)
         self._handle = ffi.gc(out[0], lib.mm_vad_close)
         self._lock = threading.Lock()
+        self._probability = ffi.new("float *")  # of process(), which is called 31 times a second
 
     def process(self, samples: Floats) -> float:
         """Probability that someone speaks in the next 512 samples at 16 kHz."""
         samples = as_samples(samples, "samples")
         if len(samples) != WINDOW:
             raise InvalidArgument(f"process takes {WINDOW} samples at a time, not {len(samples)}")
-        probability = ffi.new("float *")
         with self._lock:
-            status = lib.mm_vad_process(self._handle, pointer(samples), WINDOW, probability)
+            status = lib.mm_vad_process(self._handle, pointer(samples), WINDOW, self._probability)
+            probability = self._probability[0]
         if status == lib.MM_ERROR_INVALID_ARGUMENT:
             raise InvalidArgument("the samples must be finite, and of a magnitude of at most 1e6")
         if status:
             raise error_for(status)
-        return float(probability[0])
+        return float(probability)
 
     def reset(self) -> None:
         """Forgets the state: the next sample is the first of new audio."""
