@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cmath>
+#include <algorithm>
 #include <functional>
 
 #include "check.h"
@@ -240,10 +240,12 @@ void ggml_is_read_and_packed() {
 
 void ggml_header_becomes_keys() {
     Writer w = ggml_header();
-    std::string taps;  // [2][1][3] f16: 1, 2, 3, then 1, 2, 3 again
-    for (int i = 0; i < 2; ++i) taps += std::string("\x00\x3c\x00\x40\x00\x42", 6);
+    // [2][2][3] f16: taps 1, 2, 3 of the first channel and 4, 5, 6 of the second, for both outputs.
+    std::string taps;
+    for (const int high : {0x3c, 0x40, 0x42, 0x44, 0x45, 0x46}) taps += {'\0', static_cast<char>(high)};
+    taps += taps;
     ggml_tensor(w, "odd", 0, {1}, std::string("\x00\x00\x80\x3f", 4));
-    ggml_tensor(w, "conv", 1, {3, 1, 2}, taps);
+    ggml_tensor(w, "conv", 1, {3, 2, 2}, taps);
     const auto memory = exact(w.bytes());
     const auto file = open_bytes(memory);
     CHECK(file->format() == std::string("ggml"));
@@ -256,11 +258,14 @@ void ggml_header_becomes_keys() {
     const auto tokens = file->vocabulary();
     CHECK(tokens.size() == 50257 && tokens[0] == "ab" && tokens[1] == "\xff" && tokens[2].empty());
     CHECK(file->vector("mel_filters", 80 * 201)[7] == 0.0f);
-    CHECK(file->vector("odd", 1)[0] == 1.0f);
-    const mm::Panels convolution = file->convolution("conv", 2, 1, 3);
-    float row[3];
+    const float* odd = file->vector("odd", 1);  // at an odd offset in the file
+    CHECK(reinterpret_cast<uintptr_t>(odd) % alignof(float) == 0 && odd[0] == 1.0f);
+    const mm::Panels convolution = file->convolution("conv", 2, 2, 3);
+    CHECK(convolution.type == mm::DType::f16);
+    float row[6];
     mm::panel_row(convolution, 1, row);
-    CHECK(convolution.type == mm::DType::f16 && row[0] == 1 && row[1] == 2 && row[2] == 3);
+    const float tap_major[6] = {1, 4, 2, 5, 3, 6};
+    CHECK(std::equal(row, row + 6, tap_major));
 }
 
 void english_only_files_may_hold_the_end_of_text() {

@@ -104,7 +104,7 @@ class GgmlReader {
         int32_t dims[kMaxDims];
         for (int i = 0; i < n_dims; ++i) dims[i] = read_int(what);
         const std::string name(reader_.text(static_cast<uint64_t>(name_length), what));
-        if (type < 0 || !is_weight_type(static_cast<uint32_t>(type)))
+        if (!is_weight_type(static_cast<uint32_t>(type)))
             fail(MM_ERROR_UNSUPPORTED,
                  "%s: the tensor %s is of ggml type %d; f32, f16, q8_0, q5_0, q5_1 and q4_0 are read", name_.c_str(),
                  printable(name).c_str(), type);
