@@ -103,10 +103,11 @@ struct Matrix {
     Matrix(Random& random, int outputs, int inputs)
         : n(outputs),
           k(inputs),
-          rows(static_cast<size_t>(outputs) * static_cast<size_t>(inputs)),
+          rows(static_cast<size_t>(outputs) * static_cast<size_t>(inputs) + 1),  // never empty
           f32(mm::panel_elements(outputs, inputs)),
           f16(mm::panel_elements(outputs, inputs)) {
-        for (float& x : rows) x = static_cast<float>(random.below(2049) - 1024) * 0x1p-10f;  // exact in f16
+        for (size_t i = 0; i + 1 < rows.size(); ++i)
+            rows[i] = static_cast<float>(random.below(2049) - 1024) * 0x1p-10f;  // exact in f16
         mm::pack_panels(rows.data(), static_cast<size_t>(k), n, k, f32.data());
         mm::kernels().f32_to_f16(f32.data(), f32.size(), f16.data());
     }

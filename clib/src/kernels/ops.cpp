@@ -10,8 +10,11 @@ namespace mm {
 
 namespace {
 
-constexpr double kTaskWork = 2e7;  // multiply-adds in a task: a third of a millisecond, or thereabouts
-constexpr int kTaskRows = 64;      // rows of the elementwise kinds in a task
+constexpr double kTaskWork = 8e7;     // multiply-adds in a task at most: about a millisecond
+constexpr double kFewRowsWork = 1e6;  // the same where weights come from memory, not from a cache
+constexpr int kMinPanels = 8;         // narrower tasks would read x too often
+constexpr int kTasksPerThread = 4;    // so that threads end at about the same time
+constexpr int kTaskRows = 64;         // rows of the elementwise kinds in a task
 
 int ceil_div(int a, int b) {
     return (a + b - 1) / b;
@@ -24,11 +27,17 @@ void linear(const Exec& exec, const LinearArgs& args) {
     if (args.rows <= 0 || panels == 0) return;
     const bool few = args.rows <= exec.kernels->few_rows;
     const double panel_work = static_cast<double>(kPanel) * std::max(1, args.w.k);
-    // Parts are as high as possible, since each reads all its weights; then as wide as a task's work allows.
+    // Parts are as high as possible, since each reads all its weights; then as wide as a task's work and the number of
+    // threads allow.
     const int row_parts = ceil_div(args.rows, kLinearMaxRows);
     const int rows = ceil_div(args.rows, row_parts);
-    const double wide = kTaskWork / (few ? 8 : 1) / (panel_work * rows);
-    const int part_panels = static_cast<int>(std::min<double>(kLinearMaxPanels, std::max(8.0, wide))) / 8 * 8;
+    const double fits = (few ? kFewRowsWork : kTaskWork) / (panel_work * rows);
+    int part_panels = fits > kLinearMaxPanels ? kLinearMaxPanels : std::max(kMinPanels, static_cast<int>(fits));
+    const int threads = slot_count(exec, row_parts * panels);
+    while (threads > 1 && !few && part_panels > kMinPanels &&
+           row_parts * ceil_div(panels, part_panels) < kTasksPerThread * threads)
+        part_panels = std::max(kMinPanels, part_panels / 2);
+    part_panels -= part_panels % kMinPanels;
     const int column_parts = ceil_div(panels, part_panels);
     const int n = row_parts * column_parts;
     const size_t scratch_size = few ? 0 : kLinearScratch;
