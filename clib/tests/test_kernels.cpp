@@ -53,7 +53,7 @@ void product(const Case& c, int variant) {
                     const size_t at = r * out_stride + j;
                     float expected = residual[at];
                     if (j < n) {
-                        expected = specified_product(&x[r * c.x_stride], &w.rows[j * k], c.k);
+                        expected = specified_product(x.data() + r * c.x_stride, w.rows.data() + j * k, c.k);
                         if (variant > 0) {
                             expected = (expected + bias[j]) * 0.125f;
                             sets().back()->activate(args.activation, &expected, 1, &expected);
