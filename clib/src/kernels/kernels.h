@@ -57,7 +57,7 @@ struct LinearArgs {
 // A part of the product that is worked on at a time is at most so large; larger parts are cut.
 constexpr int kLinearMaxRows = 112;
 constexpr int kLinearMaxPanels = 32;
-constexpr size_t kLinearScratch = 112 * 272 + 2 * 256 * 16 + 112 * 32 * 16;  // floats
+constexpr size_t kLinearScratch = 112 * 208 + 2 * 192 * 16 + 112 * 528;  // floats
 
 // One instruction set's kernels. Each works on a part of its output, chosen by the caller; none allocates or throws.
 struct Kernels {

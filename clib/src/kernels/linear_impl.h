@@ -32,8 +32,10 @@ constexpr int few_rows_panels(int rows) {
 }
 constexpr int kFewRows = kTileRows < 8 ? kTileRows : 8;
 
-constexpr int kDepth = 256;                // k is cut into blocks of so many
-constexpr int kDepthStride = kDepth + 16;  // keeps rows of packed x out of each other's cache sets
+// k is cut into blocks of so many: a tile's weights and x fit the first-level cache.
+constexpr int kDepth = 192;
+constexpr int kDepthStride = kDepth + 16;                   // keeps rows of packed x out of each other's cache sets
+constexpr int kSumStride = kLinearMaxPanels * kPanel + 16;  // the same for rows of accumulators
 constexpr int kPackedRows = kLinearMaxRows;
 
 MM_INLINE Vec load_weights(const float* p) {
@@ -146,7 +148,7 @@ inline void few_rows_of(int rows, const LinearArgs& args, int row, int panel0, i
 struct Scratch {
     float x[kPackedRows * kDepthStride];
     float w[kTilePanels * kDepth * kPanel];
-    float sum[kPackedRows * kLinearMaxPanels * kPanel];
+    float sum[kPackedRows * kSumStride];
 };
 static_assert(sizeof(Scratch) <= kLinearScratch * sizeof(float), "kLinearScratch must hold the scratch of every set");
 
@@ -155,20 +157,20 @@ struct Tile {
     const float* w;
     size_t panel_stride;
     int depth;
-    float* sum;  // [rows][sum_stride]
-    int sum_stride;
+    float* sum;        // rows are kSumStride apart
     bool first, last;  // block of k
 };
 
 template <int kRows, int kPanels>
 inline void many_rows_tile(const LinearArgs& args, const Tile& t, int row, int panel) {
     Vec sum[kRows][kPanels];
+    float* const sums = t.sum;
     MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p) sum[r][p] =
-        t.first ? broadcast(0.0f) : load(t.sum + r * t.sum_stride + p * kPanel);
+        t.first ? broadcast(0.0f) : load(sums + r * kSumStride + p * kPanel);
     accumulate<kRows, kPanels>(sum, t.x, kDepthStride, t.w, t.panel_stride, t.depth);
     MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p)
-        store(t.sum + r * t.sum_stride + p * kPanel, sum[r][p]);
-    if (t.last) finish(args, row, kRows, panel, kPanels, t.sum, t.sum_stride);
+        store(sums + r * kSumStride + p * kPanel, sum[r][p]);
+    if (t.last) finish(args, row, kRows, panel, kPanels, sums, kSumStride);
 }
 
 template <int kRows, int kPanels>
@@ -189,7 +191,7 @@ inline void row_tiles(const LinearArgs& args, Tile t, int row0, int rows, int pa
         const int height = rows / tiles + (i < rows % tiles ? 1 : 0);
         many_rows_tile_of<kTileRows, kPanels>(height, args, t, row0 + row, panel);
         t.x += height * kDepthStride;
-        t.sum += height * t.sum_stride;
+        t.sum += height * kSumStride;
         row += height;
     }
 }
@@ -223,7 +225,6 @@ inline void panel_group(const LinearArgs& args, Scratch& scratch, Tile t, int ro
 inline void many_rows(const LinearArgs& args, int row0, int rows, int panel0, int panels, Scratch& scratch) {
     Tile t{};
     t.x = scratch.x;
-    t.sum_stride = panels * kPanel;
     int k0 = 0;
     do {  // once for k = 0 too: the epilogue must run
         t.depth = args.w.k - k0 < kDepth ? args.w.k - k0 : kDepth;
