@@ -47,10 +47,11 @@ case ${1-} in
     build "${2-}"
     echo "$PWD/build/test-$2"
     ;;
-  gcc | tsan) check "$1" ;;
+  gcc) check gcc ;;
   # What takes minutes in emulation: every allocation failing once, stop bands of filters, deadlines.
-  aarch64 | valgrind) check "$1" --exclude-regex 'memory|resampler|threads' ;;
-  asan) UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 check asan ;;
+  aarch64 | valgrind) MM_TEST_INSTRUMENTED=1 check "$1" --exclude-regex 'memory|resampler|threads' ;;
+  asan) MM_TEST_INSTRUMENTED=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 check asan ;;
+  tsan) MM_TEST_INSTRUMENTED=1 check tsan ;;
   fuzz)
     build fuzz
     for program in build/test-fuzz/fuzz/fuzz_*; do

@@ -188,6 +188,17 @@ void works_after_stop() {
     pool.stop();
 }
 
+// ThreadSanitizer does not follow threads into a forked child that makes new ones.
+#if !defined(__SANITIZE_THREAD__)
+#define MM_TEST_FORK 1
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#undef MM_TEST_FORK
+#endif
+#endif
+#endif
+
+#if defined(MM_TEST_FORK)
 int child_status(pid_t child) {
     int status = 0;
     waitpid(child, &status, 0);
@@ -200,17 +211,6 @@ int32_t forking_callback(void* user_data) {
     return 0;
 }
 
-// ThreadSanitizer does not follow threads into a forked child that makes new ones.
-#if !defined(__SANITIZE_THREAD__)
-#define MM_TEST_FORK 1
-#if defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#undef MM_TEST_FORK
-#endif
-#endif
-#endif
-
-#if defined(MM_TEST_FORK)
 void forked_child_gets_a_pool() {
     const Exec exec = mm::make_exec(0, nullptr);
     std::atomic<int> count{0};
