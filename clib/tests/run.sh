@@ -26,7 +26,8 @@ build() { # variant
 check() { # variant, ctest options...
   build "$1"
   echo "C tests: $1"
-  ctest --test-dir "build/test-${1/valgrind/gcc}" --output-on-failure --no-tests=error "${@:2}"
+  ctest --test-dir "build/test-${1/valgrind/gcc}" --output-on-failure --no-tests=error \
+    --parallel "${JOBS:-$(nproc)}" "${@:2}"
 }
 fuzz() { # seconds, program
   local corpus=build/corpus/$(basename "$2")
@@ -51,7 +52,7 @@ case ${1-} in
   # Without what takes minutes in emulation: every allocation failing once, stop bands of filters, deadlines.
   aarch64) MM_TEST_INSTRUMENTED=1 check aarch64 --exclude-regex 'memory|resampler|threads' ;;
   # Nor what compares with long double, which valgrind computes as double.
-  valgrind) MM_TEST_INSTRUMENTED=1 check valgrind --exclude-regex 'memory|resampler|threads|environment|kernel_math' ;;
+  valgrind) MM_TEST_INSTRUMENTED=1 check valgrind --exclude-regex 'memory|resampler|thread|environment|kernel_math' ;;
   asan) MM_TEST_INSTRUMENTED=1 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 check asan ;;
   tsan) MM_TEST_INSTRUMENTED=1 check tsan ;;
   fuzz)
