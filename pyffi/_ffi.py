@@ -9,7 +9,7 @@ try:
 except ImportError as error:
     raise ImportError(
         f"pyffi's compiled part cannot be loaded ({error}); install it with `pip install multimodal-ffi`, "
-        "or in a source tree with `make lib`"
+        "or in a source tree with `pip install --editable .`"
     ) from error
 
 __all__ = ["LIBRARY", "check_abi", "ffi", "lib", "loaded_library"]

@@ -86,8 +86,8 @@ def test_a_missing_library_says_how_to_get_it(tmp_path: Path) -> None:
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "_ffi.py").write_bytes(Path(_ffi.__file__).read_bytes())
-    done = subprocess.run(
-        [sys.executable, "-c", "import pyffi._ffi"], cwd=tmp_path, capture_output=True, text=True, check=False
+    done = subprocess.run(  # -S: an editable install must not lend its compiled part
+        [sys.executable, "-S", "-c", "import pyffi._ffi"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert "pip install multimodal-ffi" in done.stderr.splitlines()[-1]
 
