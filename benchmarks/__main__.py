@@ -113,6 +113,7 @@ def main(
         environments.python(contender.package)
     report_python = environments.python("report")
     results: dict[str, Any] = {"machine": machine(), "threads": threads, "rounds": rounds, "speed": [], "accuracy": []}
+    path = output / "results.json"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         speed_audio = recordings.for_speed(folder)
@@ -142,8 +143,8 @@ def main(
                             "seconds": sum(done["seconds"]),
                         }
                     )
-    path = output / "results.json"
-    path.write_text(json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8")
+                # What is done is kept, should a later part fail.
+                path.write_text(json.dumps(results, indent=1, ensure_ascii=False), encoding="utf-8")
     report = Path(__file__).with_name("report.py")
     subprocess.run([report_python, report, path, output, OURS], check=True)
 
