@@ -12,7 +12,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 NATIVE_SOURCES := setup.py ffi_build.py $(shell find clib -type f -not -path 'clib/tests/*' -not -path 'clib/fuzz/*')
 CPP_FILES = $(shell find clib -name '*.c' -o -name '*.cpp' -o -name '*.h')
 
-.PHONY: help demo lib test lint test-c test-python bench fuzz clean
+.PHONY: help demo lib test lint test-c test-python bench fuzz clean test-packages
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -27,12 +27,16 @@ lib: .venv/tools  ## build libmultimodal.so.1 and libmultimodal.a in build/lib
 	@cmake --build build/lib
 	@ls -l build/lib/libmultimodal.so.1 build/lib/libmultimodal.a
 
-test: lint test-c test-python  ## run every check
+test: test-packages lint test-c test-python  ## run every check
+
+test-packages:
+	@tools/system_packages.sh test
 
 lint: .venv/package .venv/dev  ## check style and types
 	ruff check .
 	mypy
-	clang-format --dry-run -Werror $(CPP_FILES)
+	@echo clang-format --dry-run
+	@clang-format --dry-run -Werror $(CPP_FILES)
 
 test-c: .venv/package .venv/dev  ## run the C tests: plain, cross-compiled, valgrind, sanitizers, a short fuzzing
 	@clib/tests/run.sh gcc
@@ -57,8 +61,8 @@ clean:  ## remove what was built
 # ---- The virtual environment: stamps say what is in it ---------------------------------------------------------------
 # What a build needs. cmake comes from the package index only where the system has none.
 .venv/tools:
-	@$(PYTHON) -m venv .venv || { rm -rf .venv; \
-	  echo 'No virtual environment can be made: install venv (Debian, Ubuntu: apt-get install python3-venv)'; exit 1; }
+	@PYTHON=$(PYTHON) tools/system_packages.sh build
+	@$(PYTHON) -m venv .venv
 	@pip install --quiet 'setuptools>=77.0.3' 'cffi>=1.17' $$(command -v cmake > /dev/null || echo 'cmake>=3.18')
 	@mkdir -p build
 	@touch $@

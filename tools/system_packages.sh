@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Installs what a fresh Debian or Ubuntu lacks:
+#   system_packages.sh build    to build the package: the compiler, Python's headers, venv
+#   system_packages.sh test     for all checks too: Clang, valgrind, QEMU, the AArch64 cross compiler, pkg-config
+# Does nothing where all is there.
+set -euo pipefail
+
+python=${PYTHON:-python3}
+missing=()
+need() { # package, command that works where it is installed
+  "${@:2}" > /dev/null 2>&1 || missing+=("$1")
+}
+need g++ c++ --version
+need make make --version
+need python3 "$python" --version
+need python3-venv "$python" -c 'import ensurepip, venv'
+need python3-dev "$python" -c 'import pathlib, sysconfig; (pathlib.Path(sysconfig.get_path("include")) / "Python.h").stat()'
+if [[ ${1-} == test ]]; then
+  need git git --version
+  need pkg-config pkg-config --version
+  need clang clang++ --version
+  need libclang-rt-dev bash -c 'stat "$(clang -print-runtime-dir)"/libclang_rt.asan*'
+  need valgrind valgrind --version
+  need qemu-user-static qemu-aarch64-static --version
+  need g++-aarch64-linux-gnu aarch64-linux-gnu-g++ --version
+elif [[ ${1-} != build ]]; then
+  sed -n '2,5s/^# //p' "$0" >&2
+  exit 2
+fi
+((${#missing[@]})) || exit 0
+
+as_root=()
+if ((EUID != 0)); then as_root=(sudo); fi
+if ! command -v apt-get > /dev/null || ! command -v "${as_root[0]:-apt-get}" > /dev/null; then
+  echo "Missing: ${missing[*]} (names of Debian's packages). Install them and run make again." >&2
+  exit 1
+fi
+echo "Installing what is missing: ${missing[*]}"
+"${as_root[@]}" apt-get update --quiet
+for i in "${!missing[@]}"; do # the sanitizers' package carries Clang's version in its name
+  [[ ${missing[i]} != libclang-rt-dev ]] ||
+    missing[i]=$(apt-cache depends clang | sed -nE 's/.*Depends: clang-([0-9]+)$/libclang-rt-\1-dev/p' | head -1)
+done
+"${as_root[@]}" apt-get install --yes --no-install-recommends "${missing[@]}"
