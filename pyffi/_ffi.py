@@ -21,7 +21,7 @@ STRUCTS = (
     "mm_audio_chunk",
     "mm_vad_options",
     "mm_vad_segment",
-    "mm_whisper_open_options",
+    "mm_open_options",
     "mm_whisper_info",
     "mm_token",
     "mm_word",

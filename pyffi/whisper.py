@@ -63,7 +63,7 @@ class Whisper:
         """
         self.path = resolve_model(model)
         self._options = {"sha256": sha256, "lock_memory": lock_memory}
-        options = ffi.new("mm_whisper_open_options *", {"struct_size": ffi.sizeof("mm_whisper_open_options")})
+        options = ffi.new("mm_open_options *", {"struct_size": ffi.sizeof("mm_open_options")})
         options.lock_memory = lib.MM_SWITCH_ON if lock_memory else lib.MM_SWITCH_OFF
         digits = ffi.NULL if sha256 is None else as_c_string(sha256, "sha256")
         options.sha256 = digits

@@ -1,4 +1,4 @@
-"""Writes clib/src/whisper/unicode_tables.cpp: the Unicode properties that GPT-2's split pattern asks for.
+"""Writes clib/src/runtime/unicode.cpp: the Unicode properties that GPT-2's split pattern asks for.
 
 Package unicodedata2 is Python's `unicodedata` with a newer Unicode. 16.0 is what tiktoken splits by:
 
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import unicodedata2 as unicodedata
 
-OUTPUT = Path(__file__).resolve().parent.parent / "clib" / "src" / "whisper" / "unicode_tables.cpp"
+OUTPUT = Path(__file__).resolve().parent.parent / "clib" / "src" / "runtime" / "unicode.cpp"
 WHITE_SPACE = {*range(0x09, 0x0E), *range(0x2000, 0x200B)} | {
     0x20, 0x85, 0xA0, 0x1680, 0x2028, 0x2029, 0x202F, 0x205F, 0x3000
 }  # fmt: skip
@@ -55,7 +55,7 @@ def source() -> str:
     numbers = ranges(lambda c: unicodedata.category(chr(c)).startswith("N"))
     spaces = ranges(WHITE_SPACE.__contains__)
     return f"""// Written by tools/make_unicode_tables.py from Unicode {unicodedata.unidata_version}: do not edit.
-#include "whisper/unicode_tables.h"
+#include "runtime/unicode.h"
 
 #include <algorithm>
 #include <iterator>

@@ -117,6 +117,24 @@ typedef void (*mm_log_callback)(int32_t level, const char *message, void *user_d
  * Global to the process. After return the previous callback runs no more. Since 0.1. */
 MM_API void mm_set_log_callback(mm_log_callback callback, void *user_data);
 
+/* Asked at least every 20 ms while the library works; anything but 0 stops the call with MM_ERROR_ABORTED. */
+typedef int32_t (*mm_abort_callback)(void *user_data);
+
+/* ================================================= Model files ================================================== */
+
+/* How a model is opened. */
+typedef struct mm_open_options {
+    uint32_t struct_size;
+    int32_t lock_memory;         /* mm_switch: mlock the weights; off; failing to is UNSUPPORTED with the limit named */
+    const char *sha256;          /* 64 hexadecimal digits the file must have, or NULL: not checked */
+} mm_open_options;
+
+/* Validates a model file of any kind that this library opens, without loading it.
+ * sha256  64 hexadecimal digits it must have, or NULL
+ * json    kind, architecture, format, sha256, hyperparameters, weight type, bytes: owned by caller, mm_free
+ * Errors: INVALID_ARGUMENT, IO, BAD_MODEL, UNSUPPORTED, NO_MEMORY. Any thread. Since 0.1. */
+MM_API mm_status mm_model_verify(const char *path, const char *sha256, char **json, char **error_out);
+
 /* ==================================================== Audio ===================================================== */
 
 /* Mono samples in [-1, 1]. Frozen: no field will ever be added.
@@ -197,12 +215,6 @@ MM_API mm_status mm_vad_segments(mm_vad *vad, mm_audio_chunk chunk, const mm_vad
 
 typedef struct mm_whisper mm_whisper;
 
-typedef struct mm_whisper_open_options {
-    uint32_t struct_size;
-    int32_t lock_memory;         /* mm_switch: mlock the weights; off; failing to is UNSUPPORTED with the limit named */
-    const char *sha256;          /* 64 hexadecimal digits the file must have, or NULL: not checked */
-} mm_whisper_open_options;
-
 /* What a model is. */
 typedef struct mm_whisper_info {
     uint32_t struct_size;
@@ -235,7 +247,7 @@ typedef struct mm_whisper_info {
  * options  borrowed, NULL for defaults
  * out      owned by caller, mm_whisper_close
  * Errors: INVALID_ARGUMENT, IO, BAD_MODEL, UNSUPPORTED, NO_MEMORY. Any thread. Since 0.1. */
-MM_API mm_status mm_whisper_open(const char *path, const mm_whisper_open_options *options, mm_whisper **out,
+MM_API mm_status mm_whisper_open(const char *path, const mm_open_options *options, mm_whisper **out,
                                  char **error_out);
 
 /* Closes the handle; work that is running keeps the model alive until it ends. Since 0.1. */
@@ -243,12 +255,6 @@ MM_API void mm_whisper_close(mm_whisper *model);
 
 /* Fills `info`, whose struct_size the caller has set. Errors: INVALID_ARGUMENT, INVALID_HANDLE. Since 0.1. */
 MM_API mm_status mm_whisper_info_get(const mm_whisper *model, mm_whisper_info *info);
-
-/* Validates a model file of any kind that this library opens, without loading it.
- * sha256  64 hexadecimal digits it must have, or NULL
- * json    kind, architecture, format, sha256, hyperparameters, weight type, bytes: owned by caller, mm_free
- * Errors: as mm_whisper_open. Any thread. Since 0.1. */
-MM_API mm_status mm_model_verify(const char *path, const char *sha256, char **json, char **error_out);
 
 /* ============================================= Speech: transcription ============================================ */
 
@@ -306,8 +312,6 @@ typedef int32_t (*mm_token_callback)(const mm_token *token, void *user_data);
 typedef int32_t (*mm_segment_callback)(const mm_segment *segment, void *user_data);
 /* seconds_done, of seconds_total, which is negative while unknown. */
 typedef int32_t (*mm_progress_callback)(double seconds_done, double seconds_total, void *user_data);
-/* Asked at least every 20 ms while the library works. */
-typedef int32_t (*mm_abort_callback)(void *user_data);
 
 /* Zero means default throughout; names are those of openai/whisper and faster-whisper. */
 typedef struct mm_transcribe_options {

@@ -217,7 +217,7 @@ static void struct_sizes(void) {
         mm_whisper_info known;
         unsigned char unknown[32];
     } info;
-    mm_whisper_open_options open = {0, 0, NULL};
+    mm_open_options open = {0, 0, NULL};
     mm_whisper* w = NULL;
     mm_transcript* t = NULL;
 
@@ -255,7 +255,7 @@ static void struct_sizes(void) {
     vad.known.struct_size = 0;
     CHECK_MESSAGE(mm_transcript_open(model, &newer.known, &t, &error), BAD, "mm_vad_options_init");
 
-    CHECK_MESSAGE(mm_whisper_open("model.gguf", &open, &w, &error), BAD, "sizeof(mm_whisper_open_options)");
+    CHECK_MESSAGE(mm_whisper_open("model.gguf", &open, &w, &error), BAD, "sizeof(mm_open_options)");
 
     memset(&info, 0xAA, sizeof(info));
     info.known.struct_size = 0;
@@ -486,7 +486,7 @@ static void files(const char* path) {
     mm_whisper* w = NULL;
     mm_vad* vad = NULL;
     char* json = NULL;
-    mm_whisper_open_options o = {sizeof(mm_whisper_open_options), 0, NULL};
+    mm_open_options o = {sizeof(mm_open_options), 0, NULL};
     CHECK_MESSAGE(mm_whisper_open("no/such/file.gguf", NULL, &w, &error), MM_ERROR_IO, "no/such/file.gguf");
     CHECK_MESSAGE(mm_whisper_open("\xff\xfe/none", NULL, &w, &error), MM_ERROR_IO, "\\xff\\xfe/none"); /* as text */
     CHECK_MESSAGE(mm_whisper_open("", NULL, &w, &error), MM_ERROR_IO, "");

@@ -183,12 +183,13 @@ void exact_attention(const float* q, const float* k, const float* v, size_t stri
     }
 }
 
-void whole_attention(int queries, int keys, int heads, int d) {
+void whole_attention(int sequences, int queries, int keys, int heads, int d, bool causal) {
     Random random(static_cast<uint64_t>(queries * keys));
     const size_t stride = static_cast<size_t>(heads * d) + 2;
-    const std::vector<float> q = random.vector(static_cast<size_t>(queries) * stride),
-                             k = random.vector(static_cast<size_t>(keys) * stride),
-                             v = random.vector(static_cast<size_t>(keys) * stride);
+    const size_t query_size = static_cast<size_t>(queries) * stride, key_size = static_cast<size_t>(keys) * stride;
+    const size_t n = static_cast<size_t>(sequences);
+    const std::vector<float> q = random.vector(n * query_size), k = random.vector(n * key_size),
+                             v = random.vector(n * key_size);
     std::vector<float> spec;
     for (size_t s = sets().size(); s-- > 0;) {
         std::vector<float> out(q.size(), 5.0f);
@@ -197,21 +198,39 @@ void whole_attention(int queries, int keys, int heads, int d) {
         a.k = k.data();
         a.v = v.data();
         a.q_stride = a.k_stride = a.v_stride = a.out_stride = stride;
+        a.sequences = sequences;
         a.queries = queries;
         a.keys = keys;
         a.heads = heads;
         a.head_dim = d;
+        a.causal = causal;
         a.out = out.data();
         mm::attention(exec_with(sets()[s]), a);
         if (spec.empty()) spec = out;
         for (size_t i = 0; i < out.size(); ++i)
             CHECK(same(out[i], spec[i]), "%s: attention %d x %d, element %zu", sets()[s]->name, queries, keys, i);
+        // A sequence's bits do not depend on its neighbours, nor a causal row's on the rows behind it.
+        std::vector<float> alone(query_size, 5.0f);
+        a.sequences = 1;
+        if (causal) a.queries = a.keys = (queries + 1) / 2;
+        for (size_t i = 0; i < n; ++i) {
+            a.q = q.data() + i * query_size;
+            a.k = k.data() + i * key_size;
+            a.v = v.data() + i * key_size;
+            a.out = alone.data();
+            mm::attention(exec_with(sets()[s]), a);
+            for (size_t j = 0; j < static_cast<size_t>(a.queries) * stride; ++j)
+                CHECK(same(alone[j], spec[i * query_size + j]), "%s: attention of sequence %zu alone, element %zu",
+                      sets()[s]->name, i, j);
+        }
     }
     std::vector<double> weights, exact(static_cast<size_t>(d));
-    for (int r = 0; r < queries; ++r) {
+    for (int r = 0; r < sequences * queries; ++r) {
         for (int h = 0; h < heads; ++h) {
             const size_t base = static_cast<size_t>(h * d), at = static_cast<size_t>(r) * stride + base;
-            exact_attention(&q[at], &k[base], &v[base], stride, keys, d, exact.data(), weights);
+            const size_t first = static_cast<size_t>(r / queries) * key_size + base;
+            const int visible = causal ? r % queries + 1 : keys;
+            exact_attention(&q[at], &k[first], &v[first], stride, visible, d, exact.data(), weights);
             for (int i = 0; i < d; ++i)
                 CHECK(std::fabs(spec[at + static_cast<size_t>(i)] - exact[static_cast<size_t>(i)]) < 5e-6,
                       "attention %d x %d, row %d", queries, keys, r);
@@ -351,8 +370,9 @@ int main() {
     products();
     extreme_products();
     reductions();
-    for (int queries : {1, 14, 57, 130}) whole_attention(queries, queries == 14 ? 300 : queries, 2, 64);
-    whole_attention(3, 40, 1, 20);
+    for (int queries : {1, 14, 57, 130}) whole_attention(1, queries, queries == 14 ? 300 : queries, 2, 64, false);
+    whole_attention(2, 3, 40, 1, 20, false);
+    for (int queries : {1, 9, 77, 130}) whole_attention(3, queries, queries, 2, 32, true);
     for (int rows : {1, 2, 5, 9, 16})
         for (int capacity : {16, 48, 448}) cached(rows, capacity, rows % 2 == 1);
     packing();

@@ -5,10 +5,10 @@
 
 #include "check.h"
 #include "runtime/error.h"
+#include "runtime/unicode.h"
+#include "runtime/utf8.h"
 #include "whisper/languages.h"
 #include "whisper/tokenizer.h"
-#include "whisper/unicode_tables.h"
-#include "whisper/utf8.h"
 
 namespace {
 

@@ -3,7 +3,7 @@
 #include <new>
 #include <stdexcept>
 
-#include "whisper/tokenizer.h"
+#include "runtime/utf8.h"
 
 namespace mm::api {
 namespace {

@@ -1,6 +1,6 @@
 #include "api/json.h"
 
-#include "whisper/tokenizer.h"
+#include "runtime/utf8.h"
 
 namespace mm::api {
 

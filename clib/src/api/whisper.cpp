@@ -69,13 +69,12 @@ const char* weight_type(const WhisperModel& model) {
 
 using namespace mm::api;
 
-mm_status mm_whisper_open(const char* path, const mm_whisper_open_options* options, mm_whisper** out,
-                          char** error_out) {
+mm_status mm_whisper_open(const char* path, const mm_open_options* options, mm_whisper** out, char** error_out) {
     clear(out);
     return guard(error_out, [&] {
         MM_REQUIRE(path);
         MM_REQUIRE(out);
-        const mm_whisper_open_options o = read_struct(options);
+        const mm_open_options o = read_struct(options);
         const bool lock = read_switch(o.lock_memory, false, "lock_memory");
         *out = models().insert(mm::WhisperModel::open(path, o.sha256, lock));
     });

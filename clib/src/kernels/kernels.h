@@ -38,15 +38,15 @@ inline size_t panel_elements(int n, int k) {
 
 enum class Activation : int32_t { none = 0, gelu_erf = 1, gelu_quick = 2, gelu_tanh = 3 };
 
-// out[m][n] = act(x[m] . W[n] + bias[n]) * 1 + residual[m][n]. Rows of x may overlap (a convolution over time is a
-// product whose rows are `x_stride` apart and `w.k` long).
+// out[m][n] = act((x[m] . W[n] + bias[n]) * scale) + residual[m][n]. Rows of x may overlap (a convolution over time is
+// a product whose rows are `x_stride` apart and `w.k` long).
 struct LinearArgs {
     const float* x;
     size_t x_stride;  // floats from row to row
     int rows;
     Panels w;
     const float* bias = nullptr;  // [n]
-    float scale = 1.0f;           // applied to (x . W + bias) before the activation; must be a power of two
+    float scale = 1.0f;           // applied to (x . W + bias) before the activation
     Activation activation = Activation::none;
     const float* residual = nullptr;  // [rows][n], added last; may be `out`
     size_t residual_stride = 0;
@@ -115,13 +115,16 @@ void pack_panels(const float* src, size_t src_stride, int n, int k, float* dst);
 void pack_panels_transposed(const float* src, size_t src_stride, int n, int k, float* dst);
 
 // Scaled dot-product attention of whole sequences: q, k, v are [rows][heads * d] (q already scaled), out likewise.
-// keys: number of rows of k and v. Softmax over all keys; no mask.
+// `sequences` of them lie one behind the other, each with `queries` rows of q and out and `keys` rows of k and v.
+// Softmax over all keys or, if causal (then queries == keys), over those up to the query's own row.
 struct AttentionArgs {
     const float* q;
     const float* k;
     const float* v;
     size_t q_stride, k_stride, v_stride;
+    int sequences = 1;
     int queries, keys, heads, head_dim;
+    bool causal = false;
     float* out;
     size_t out_stride;
 };

@@ -92,6 +92,7 @@ struct HeadAttention {
     size_t value_panel_stride;
     float* weights;
     size_t weights_stride;
+    int causal_from = -1;  // row r sees only the first causal_from + r + 1 keys; negative: all
     float* out;
     size_t out_stride;
 };
@@ -105,7 +106,16 @@ void attend(const Kernels& kernels, const HeadAttention& a, float* scratch) {
     scores.out = a.weights;
     scores.out_stride = a.weights_stride;
     kernels.linear(scores, 0, a.rows, 0, panel_count(a.keys), scratch);
-    kernels.softmax(a.weights, a.weights_stride, a.rows, a.keys);
+    if (a.causal_from < 0) {
+        kernels.softmax(a.weights, a.weights_stride, a.rows, a.keys);
+    } else {
+        for (int r = 0; r < a.rows; ++r) {  // adding a zero for each hidden key changes no sum
+            float* row = a.weights + static_cast<size_t>(r) * a.weights_stride;
+            const int visible = a.causal_from + r + 1;
+            kernels.softmax(row, a.weights_stride, 1, visible);
+            std::fill(row + visible, row + a.keys, 0.0f);
+        }
+    }
     LinearArgs sum{};
     sum.x = a.weights;
     sum.x_stride = a.weights_stride;
@@ -123,41 +133,48 @@ size_t round_up(size_t n) {  // keeps parts of a scratch buffer aligned
 }  // namespace
 
 void attention(const Exec& exec, const AttentionArgs& a) {
-    if (a.queries <= 0 || a.heads <= 0) return;
+    if (a.sequences <= 0 || a.queries <= 0 || a.heads <= 0) return;
     const size_t key_size = panel_elements(a.keys, a.head_dim), value_size = panel_elements(a.head_dim, a.keys);
-    const size_t heads = static_cast<size_t>(a.heads);
-    Buffer<float> key_panels(heads * key_size), value_panels(heads * value_size);
-    parallel_for(exec, 2 * a.heads, [&](int task) {
-        const size_t head = static_cast<size_t>(task / 2), offset = head * static_cast<size_t>(a.head_dim);
+    const int all_heads = a.sequences * a.heads;
+    Buffer<float> key_panels(static_cast<size_t>(all_heads) * key_size);
+    Buffer<float> value_panels(static_cast<size_t>(all_heads) * value_size);
+    // Rows of a sequence's head in q, k, v or out.
+    const auto rows_of = [&](int head, int rows, size_t stride) {
+        return static_cast<size_t>(head / a.heads) * static_cast<size_t>(rows) * stride +
+               static_cast<size_t>(head % a.heads) * static_cast<size_t>(a.head_dim);
+    };
+    parallel_for(exec, 2 * all_heads, [&](int task) {
+        const int head = task / 2;
         if (task % 2 == 0)
-            pack_panels(a.k + offset, a.k_stride, a.keys, a.head_dim, key_panels.data() + head * key_size);
+            pack_panels(a.k + rows_of(head, a.keys, a.k_stride), a.k_stride, a.keys, a.head_dim,
+                        key_panels.data() + static_cast<size_t>(head) * key_size);
         else
-            pack_panels_transposed(a.v + offset, a.v_stride, a.head_dim, a.keys,
-                                   value_panels.data() + head * value_size);
+            pack_panels_transposed(a.v + rows_of(head, a.keys, a.v_stride), a.v_stride, a.head_dim, a.keys,
+                                   value_panels.data() + static_cast<size_t>(head) * value_size);
     });
     const int blocks = ceil_div(a.queries, 56);  // so that scores of 1500 keys stay in the second-level cache
     const int rows = ceil_div(a.queries, blocks);
     const size_t weights_stride = round_up(static_cast<size_t>(a.keys)) + 16;
     const size_t scratch_size = kLinearScratch + static_cast<size_t>(rows) * weights_stride;
-    const int n = blocks * a.heads;
+    const int n = blocks * all_heads;
     Buffer<float> scratch(scratch_size * static_cast<size_t>(slot_count(exec, n)));
     parallel_for_slots(exec, n, [&](int task, int slot) {
-        const size_t head = static_cast<size_t>(task / blocks), offset = head * static_cast<size_t>(a.head_dim);
-        const int row = task % blocks * rows;
+        const int head = task / blocks, row = task % blocks * rows;
         float* mine = scratch.data() + scratch_size * static_cast<size_t>(slot);
         HeadAttention h{};
-        h.q = a.q + static_cast<size_t>(row) * a.q_stride + offset;
+        h.q = a.q + rows_of(head, a.queries, a.q_stride) + static_cast<size_t>(row) * a.q_stride;
         h.q_stride = a.q_stride;
         h.rows = std::min(rows, a.queries - row);
         if (h.rows <= 0) return;
-        h.keys = a.keys;
+        h.keys = a.causal ? row + h.rows : a.keys;
+        h.causal_from = a.causal ? row : -1;
         h.head_dim = a.head_dim;
-        h.key_panels = key_panels.data() + head * key_size;
-        h.value_panels = value_panels.data() + head * value_size;
+        h.key_panels = key_panels.data() + static_cast<size_t>(head) * key_size;
+        h.value_panels = value_panels.data() + static_cast<size_t>(head) * value_size;
         h.value_panel_stride = static_cast<size_t>(a.keys) * kPanel;
         h.weights = mine + kLinearScratch;
         h.weights_stride = weights_stride;
-        h.out = a.out + static_cast<size_t>(row) * a.out_stride + offset;
+        h.out = a.out + rows_of(head, a.queries, a.out_stride) + static_cast<size_t>(row) * a.out_stride;
         h.out_stride = a.out_stride;
         attend(*exec.kernels, h, mine);
     });

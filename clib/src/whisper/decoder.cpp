@@ -6,10 +6,10 @@
 #include <cmath>
 #include <cstring>
 
+#include "kernels/layers.h"
 #include "runtime/error.h"
 #include "runtime/memory.h"
 #include "whisper/inference.h"
-#include "whisper/layers.h"
 
 namespace mm {
 namespace {

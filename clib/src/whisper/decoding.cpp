@@ -4,8 +4,8 @@
 
 #include "runtime/error.h"
 #include "runtime/memory.h"
+#include "runtime/utf8.h"
 #include "whisper/search.h"
-#include "whisper/utf8.h"
 
 namespace mm {
 

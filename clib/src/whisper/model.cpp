@@ -58,8 +58,10 @@ class Reader {
                 file_.vector(name + ".bias", static_cast<size_t>(n))};
     }
     Norm norm(const std::string& name, int n) {
-        return {file_.vector(name + ".weight", static_cast<size_t>(n)),
-                file_.vector(name + ".bias", static_cast<size_t>(n))};
+        Norm norm;
+        norm.gamma = file_.vector(name + ".weight", static_cast<size_t>(n));
+        norm.beta = file_.vector(name + ".bias", static_cast<size_t>(n));
+        return norm;
     }
     const float* table(const std::string& name, int rows, int columns) {
         return file_.vector(name, static_cast<size_t>(rows) * static_cast<size_t>(columns));
@@ -129,7 +131,7 @@ std::shared_ptr<const WhisperModel> WhisperModel::load(std::shared_ptr<ModelFile
     model->audio_positions = read.table("encoder.positional_embedding", s.n_audio_ctx, s.n_audio_state);
     for (int i = 0; i < s.n_audio_layer; ++i) {
         const std::string block = "encoder.blocks." + std::to_string(i) + ".";
-        EncoderLayer layer;
+        TransformerBlock layer;
         layer.self = read.attention(block, "attn", s.n_audio_state);
         layer.mlp_norm = read.norm(block + "mlp_ln", s.n_audio_state);
         layer.mlp_in = read.linear(block + "mlp.0", 4 * s.n_audio_state, s.n_audio_state);

@@ -5,32 +5,11 @@
 #include <string>
 #include <vector>
 
-#include "kernels/kernels.h"
+#include "kernels/transformer.h"
 #include "model/model_file.h"
 #include "whisper/tokenizer.h"
 
 namespace mm {
-
-struct Linear {
-    Panels w;
-    const float* bias = nullptr;
-};
-
-struct Norm {
-    const float* gamma;
-    const float* beta;
-};
-
-struct AttentionWeights {
-    Norm norm;
-    Linear query, key, value, out;
-};
-
-struct EncoderLayer {
-    AttentionWeights self;
-    Norm mlp_norm;
-    Linear mlp_in, mlp_out;
-};
 
 struct DecoderLayer {
     AttentionWeights self, cross;
@@ -56,7 +35,7 @@ struct WhisperModel {
 
     Linear conv1, conv2;
     const float* audio_positions;  // [n_audio_ctx][n_audio_state]
-    std::vector<EncoderLayer> encoder;
+    std::vector<TransformerBlock> encoder;
     Norm encoder_norm;
 
     Panels token_embedding;       // [n_vocab][n_text_state]: rows are embeddings, the whole is the output projection

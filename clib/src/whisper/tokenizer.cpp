@@ -5,9 +5,9 @@
 #include <algorithm>
 
 #include "runtime/error.h"
+#include "runtime/unicode.h"
+#include "runtime/utf8.h"
 #include "whisper/languages.h"
-#include "whisper/unicode_tables.h"
-#include "whisper/utf8.h"
 
 namespace mm {
 

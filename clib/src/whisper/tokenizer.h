@@ -64,9 +64,4 @@ class Tokenizer {
     int eot_, sot_, translate_, transcribe_, sot_lm_, sot_prev_, no_speech_, no_timestamps_, timestamp_begin_;
 };
 
-// Replaces every byte that is not part of valid UTF-8 by U+FFFD (maximal subparts, as Python's errors="replace").
-std::string repair_utf8(const std::string& bytes);
-// Length of the prefix that does not end inside a code point.
-size_t complete_utf8_prefix(const std::string& bytes);
-
 }  // namespace mm

@@ -7,6 +7,7 @@
 
 #include "audio/pcm.h"
 #include "runtime/error.h"
+#include "runtime/utf8.h"
 #include "whisper/decoding.h"
 #include "whisper/front_end.h"
 #include "whisper/inference.h"

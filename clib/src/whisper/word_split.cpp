@@ -1,8 +1,8 @@
 // Text tokens grouped into words, for word times.
 #include <algorithm>
 
+#include "runtime/utf8.h"
 #include "whisper/tokenizer.h"
-#include "whisper/utf8.h"
 
 namespace mm {
 

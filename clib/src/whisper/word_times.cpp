@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "whisper/utf8.h"
+#include "runtime/utf8.h"
 
 namespace mm {
 

@@ -1,7 +1,6 @@
-#include "whisper/utf8.h"
+#include "runtime/utf8.h"
 
-#include "whisper/tokenizer.h"
-#include "whisper/unicode_tables.h"
+#include "runtime/unicode.h"
 
 namespace mm {
 

@@ -1,5 +1,5 @@
 // Written by tools/make_unicode_tables.py from Unicode 16.0.0: do not edit.
-#include "whisper/unicode_tables.h"
+#include "runtime/unicode.h"
 
 #include <algorithm>
 #include <iterator>

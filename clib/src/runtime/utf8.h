@@ -12,6 +12,11 @@ namespace mm {
 // Offset of the first byte that is not part of valid UTF-8; text.size() if all is valid.
 size_t valid_utf8_prefix(std::string_view text);
 
+// Replaces every byte that is not part of valid UTF-8 by U+FFFD (maximal subparts, as Python's errors="replace").
+std::string repair_utf8(const std::string& bytes);
+// Length of the prefix that does not end inside a code point.
+size_t complete_utf8_prefix(const std::string& bytes);
+
 // As code points, with U+FFFD for what is not valid.
 std::u32string decode_utf8(std::string_view text);
 
