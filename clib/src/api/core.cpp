@@ -5,9 +5,9 @@
 #include <string>
 
 #include "api/guard.h"
-#include "api/handles.h"
 #include "api/json.h"
 #include "kernels/kernels.h"
+#include "runtime/immortal.h"
 #include "runtime/memory.h"
 
 namespace mm::api {
@@ -92,7 +92,7 @@ const char* mm_version_string(void) {
 const char* mm_build_info(void) {
     const char* result = "{}";  // what is left where there is no memory for more
     guard(nullptr, [&] {
-        static const std::string& info = immortal<std::string>(build_info());
+        static const std::string& info = mm::immortal<std::string>(build_info());
         result = info.c_str();
     });
     return result;

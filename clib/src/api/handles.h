@@ -7,11 +7,12 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <unordered_map>
 
 #include "multimodal.h"
 #include "runtime/error.h"
+#include "runtime/immortal.h"
+#include "runtime/locks.h"
 
 namespace mm::api {
 
@@ -26,7 +27,7 @@ class HandleTable {
 
     Token* insert(std::shared_ptr<Object> object) {
         const std::uintptr_t token = next_token();
-        const std::lock_guard<std::mutex> lock(mutex_);
+        const std::lock_guard<std::mutex> lock(process_locks().handles);
         objects_.emplace(token, std::move(object));
         return reinterpret_cast<Token*>(token);
     }
@@ -34,7 +35,7 @@ class HandleTable {
     // Throws Error(INVALID_HANDLE).
     std::shared_ptr<Object> find(const Token* handle) const {
         {
-            const std::lock_guard<std::mutex> lock(mutex_);
+            const std::lock_guard<std::mutex> lock(process_locks().handles);
             const auto found = objects_.find(reinterpret_cast<std::uintptr_t>(handle));
             if (found != objects_.end()) return found->second;
         }
@@ -46,7 +47,7 @@ class HandleTable {
     // Nothing happens where there is no such handle.
     void erase(const Token* handle) noexcept {
         std::shared_ptr<Object> last;  // dies outside the lock
-        const std::lock_guard<std::mutex> lock(mutex_);
+        const std::lock_guard<std::mutex> lock(process_locks().handles);
         const auto found = objects_.find(reinterpret_cast<std::uintptr_t>(handle));
         if (found == objects_.end()) return;
         last = std::move(found->second);
@@ -57,17 +58,8 @@ class HandleTable {
 
   private:
     const char* name_;
-    mutable std::mutex mutex_;
     std::unordered_map<std::uintptr_t, std::shared_ptr<Object>> objects_;
 };
-
-// A process-wide object that is never destroyed, since hosts close handles from their own exit handlers too.
-template <typename T, typename... Args>
-T& immortal(Args&&... args) {
-    alignas(T) static unsigned char storage[sizeof(T)];
-    static T* const object = new (storage) T(static_cast<Args&&>(args)...);
-    return *object;
-}
 
 // Exclusive use of an object that belongs to one thread at a time; Object has a member `std::atomic<bool> busy`.
 template <typename Object>

@@ -69,6 +69,10 @@ MappedFile::~MappedFile() {
     ::munmap(const_cast<uint8_t*>(bytes_.data), bytes_.size);
 }
 
+size_t page_size() {
+    return static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+}
+
 LockedMemory::LockedMemory(const void* data, size_t size) : data_(data), size_(size) {
     if (::mlock(data, size) == 0) return;
     const int code = errno;

@@ -29,7 +29,10 @@ class MappedFile {
     Bytes bytes_;
 };
 
-// Keeps memory from being swapped out, for as long as the object lives.
+size_t page_size();
+
+// Keeps memory from being swapped out, for as long as the object lives. The system locks whole pages and does not count
+// how often: nothing else on these pages may be locked.
 class LockedMemory {
   public:
     // Throws Error(UNSUPPORTED) naming the limit that is in the way.

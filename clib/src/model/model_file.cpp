@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "model/ggml_bin.h"
 #include "model/gguf.h"
@@ -40,6 +41,34 @@ ModelContents parse(Bytes file, const std::string& name) {
          name.c_str(), printable(text.substr(0, 4)).c_str());
 }
 
+// Memory on pages that hold nothing else, so that they can be locked and unlocked.
+class PageMemory {
+  public:
+    // 64-byte aligned; lives as long as this object.
+    uint8_t* allocate(size_t bytes) {
+        if (bytes >= kChunk) return new_chunk(bytes);
+        const size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+        if (rounded > left_) {
+            next_ = new_chunk(kChunk);
+            left_ = kChunk;
+        }
+        left_ -= rounded;
+        return std::exchange(next_, next_ + rounded);
+    }
+    const std::vector<Buffer<uint8_t>>& chunks() const { return chunks_; }
+
+  private:
+    static constexpr size_t kChunk = size_t{1} << 18;  // of small things together
+    uint8_t* new_chunk(size_t bytes) {
+        const size_t page = page_size();
+        chunks_.emplace_back((bytes + page - 1) / page * page, page);
+        return chunks_.back().data();
+    }
+    std::vector<Buffer<uint8_t>> chunks_;
+    uint8_t* next_ = nullptr;  // in the last chunk of small things
+    size_t left_ = 0;          // bytes from there
+};
+
 class OpenFile final : public ModelFile {
   public:
     OpenFile(std::unique_ptr<MappedFile> mapping, Bytes bytes, std::string name)
@@ -62,9 +91,10 @@ class OpenFile final : public ModelFile {
 
     void lock_memory() override {
         if (!locked_.empty()) return;
-        locked_.reserve(owned_.size() + 1);
+        const auto& chunks = owned_.chunks();
+        locked_.reserve(chunks.size() + 1);
         if (in_place()) locked_.emplace_back(bytes_.data, bytes_.size);
-        for (const Buffer<uint8_t>& buffer : owned_) locked_.emplace_back(buffer.data(), buffer.size());
+        for (const Buffer<uint8_t>& chunk : chunks) locked_.emplace_back(chunk.data(), chunk.size());
     }
 
     bool has(const std::string& key) const override { return contents_.metadata.count(key) > 0; }
@@ -125,10 +155,10 @@ class OpenFile final : public ModelFile {
             fail(MM_ERROR_BAD_MODEL, "%s: the tensor %s is of type %s; it must be f32", name_.c_str(), name.c_str(),
                  weight_type_name(tensor.type));
         const uint8_t* data = tensor.data;
-        if (reinterpret_cast<uintptr_t>(data) % alignof(float) != 0) {
-            Buffer<uint8_t> aligned(tensor.bytes);
-            std::copy_n(data, tensor.bytes, aligned.data());
-            data = keep(std::move(aligned));
+        if (!in_place()) {  // aligned, and beside the matrices, so that nothing is used where it is mapped
+            uint8_t* own = owned_.allocate(tensor.bytes);
+            std::copy_n(data, tensor.bytes, own);
+            data = own;
         }
         if (!all_finite(DType::f32, data, count)) fail_not_finite(name);
         weight_bytes_ += tensor.bytes;
@@ -201,15 +231,11 @@ class OpenFile final : public ModelFile {
     template <typename Pack>
     Panels packed(const std::string& name, const Tensor& tensor, int n, int k, const Pack& pack) {
         const DType type = packed_type(tensor.type);
-        Buffer<uint8_t> panels(panel_elements(n, k) * dtype_size(type));
-        if (!pack(panels.data())) fail_not_finite(name);
-        weight_bytes_ += panels.size();
-        return {keep(std::move(panels)), type, n, k, static_cast<size_t>(k) * kPanel};
-    }
-
-    const uint8_t* keep(Buffer<uint8_t> buffer) {
-        owned_.push_back(std::move(buffer));
-        return owned_.back().data();
+        const size_t bytes = panel_elements(n, k) * dtype_size(type);
+        uint8_t* panels = owned_.allocate(bytes);
+        if (!pack(panels)) fail_not_finite(name);
+        weight_bytes_ += bytes;
+        return {panels, type, n, k, static_cast<size_t>(k) * kPanel};
     }
 
     [[noreturn]] void fail_not_finite(const std::string& name) const {
@@ -221,7 +247,7 @@ class OpenFile final : public ModelFile {
     Bytes bytes_;
     std::string name_;
     ModelContents contents_;
-    std::vector<Buffer<uint8_t>> owned_;
+    PageMemory owned_;
     std::vector<LockedMemory> locked_;  // destroyed before what it locks
     uint64_t weight_bytes_ = 0;
 };

@@ -31,7 +31,8 @@ class ModelFile {
     virtual uint64_t weight_bytes() const = 0;            // of the weights handed out so far, as they are in memory
     virtual const void* data() const = 0;                 // the mapping, for digests
     virtual size_t size() const = 0;
-    virtual void lock_memory() = 0;  // mlock; throws Error(UNSUPPORTED) with the limit named
+    // mlock of all weights handed out so far; throws Error(UNSUPPORTED) with the limit named.
+    virtual void lock_memory() = 0;
 
     // Metadata. Missing or of another type: Error(BAD_MODEL) naming the key; integers are range-checked to [low, high].
     virtual bool has(const std::string& key) const = 0;

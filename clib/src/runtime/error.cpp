@@ -4,22 +4,21 @@
 #include <cstdio>
 #include <mutex>
 
+#include "runtime/locks.h"
+
 namespace mm {
 
 namespace {
 
 constexpr size_t kMaxMessage = 1024;  // longer messages (paths, mostly) are cut
 
-// Recursive, so that a log callback may itself log or set another callback.
-struct LogSink {
-    std::recursive_mutex mutex;
-    mm_log_callback callback = nullptr;
-    void* user_data = nullptr;
-};
+// Guarded by process_locks().log.
+mm_log_callback log_callback = nullptr;
+void* log_user_data = nullptr;
 
-LogSink& log_sink() {
-    static LogSink* sink = new LogSink;  // never destroyed: threads may log while the process exits
-    return *sink;
+// noexcept: nothing a host throws finds a way through the library.
+void deliver(int level, const char* message) noexcept {
+    log_callback(level, message, log_user_data);
 }
 
 }  // namespace
@@ -34,22 +33,20 @@ void fail(mm_status status, const char* format, ...) {
 }
 
 void log_line(int level, const char* format, ...) {
-    LogSink& sink = log_sink();
-    std::lock_guard<std::recursive_mutex> lock(sink.mutex);
-    if (sink.callback == nullptr) return;
+    std::lock_guard<std::recursive_mutex> lock(process_locks().log);
+    if (log_callback == nullptr) return;
     char message[kMaxMessage];
     va_list args;
     va_start(args, format);
     std::vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    sink.callback(level, message, sink.user_data);
+    deliver(level, message);
 }
 
 void set_log_callback(mm_log_callback callback, void* user_data) {
-    LogSink& sink = log_sink();
-    std::lock_guard<std::recursive_mutex> lock(sink.mutex);
-    sink.callback = callback;
-    sink.user_data = user_data;
+    std::lock_guard<std::recursive_mutex> lock(process_locks().log);
+    log_callback = callback;
+    log_user_data = user_data;
 }
 
 }  // namespace mm

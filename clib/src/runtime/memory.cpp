@@ -2,12 +2,12 @@
 
 namespace mm {
 
-void* aligned_alloc_bytes(size_t bytes) {
+void* aligned_alloc_bytes(size_t bytes, size_t alignment) {
     if (bytes > static_cast<size_t>(-1) / 2) throw std::bad_alloc();
-    const size_t rounded = (bytes == 0 ? 1 : bytes) + (kAlignment - 1);
+    const size_t rounded = (bytes == 0 ? 1 : bytes) + (alignment - 1);
     void* p = nullptr;
     // posix_memalign, not operator new: mm_free must be able to free it without knowing where it came from.
-    if (posix_memalign(&p, kAlignment, rounded / kAlignment * kAlignment) != 0) throw std::bad_alloc();
+    if (posix_memalign(&p, alignment, rounded / alignment * alignment) != 0) throw std::bad_alloc();
     return p;
 }
 

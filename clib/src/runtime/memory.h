@@ -11,8 +11,9 @@ namespace mm {
 
 constexpr size_t kAlignment = 64;
 
-// At least one byte, 64-byte aligned, uninitialised; throws std::bad_alloc. Freed by aligned_free.
-void* aligned_alloc_bytes(size_t bytes);
+// At least one byte, uninitialised; a whole number of `alignment`, a power of two of at least 64, so that nothing else
+// shares its last unit. Throws std::bad_alloc. Freed by aligned_free.
+void* aligned_alloc_bytes(size_t bytes, size_t alignment = kAlignment);
 void aligned_free(void* p) noexcept;
 
 // An owned, aligned, uninitialised array of a trivial type.
@@ -22,9 +23,9 @@ class Buffer {
 
   public:
     Buffer() = default;
-    explicit Buffer(size_t n) : size_(n) {
+    explicit Buffer(size_t n, size_t alignment = kAlignment) : size_(n) {
         if (n > static_cast<size_t>(-1) / 2 / sizeof(T)) throw std::bad_alloc();
-        data_ = static_cast<T*>(aligned_alloc_bytes(n * sizeof(T)));
+        data_ = static_cast<T*>(aligned_alloc_bytes(n * sizeof(T), alignment));
     }
     Buffer(Buffer&& o) noexcept : data_(std::exchange(o.data_, nullptr)), size_(std::exchange(o.size_, 0)) {}
     Buffer& operator=(Buffer&& o) noexcept {

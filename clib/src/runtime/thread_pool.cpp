@@ -1,6 +1,5 @@
 #include "runtime/thread_pool.h"
 
-#include <pthread.h>
 #include <signal.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include "runtime/cpu.h"
 #include "runtime/error.h"
 #include "runtime/fp_env.h"
+#include "runtime/locks.h"
 
 namespace mm {
 
@@ -40,7 +40,6 @@ bool spin_until(Done done) {
 // Grows by one in each fork, in the child: work shared with threads that are gone can be told from other work.
 std::atomic<unsigned> fork_count{0};
 
-std::mutex instance_mutex;
 std::atomic<ThreadPool*> instance_pool{nullptr};
 ThreadPool* abandoned_pool = nullptr;  // the parent's, in a forked child: its threads are gone, its locks unusable
 
@@ -51,18 +50,6 @@ struct JoinAtExit {
         if (ThreadPool* pool = instance_pool.load()) pool->stop();
     }
 } join_at_exit;
-
-void before_fork() {
-    instance_mutex.lock();
-}
-void after_fork_in_parent() {
-    instance_mutex.unlock();
-}
-void after_fork_in_child() {
-    if (ThreadPool* pool = instance_pool.exchange(nullptr)) abandoned_pool = pool;
-    fork_count.fetch_add(1);
-    instance_mutex.unlock();
-}
 
 }  // namespace
 
@@ -108,13 +95,17 @@ void ThreadPool::stop() noexcept {
 
 ThreadPool& ThreadPool::instance() {
     if (ThreadPool* pool = instance_pool.load(std::memory_order_acquire)) return *pool;
-    std::lock_guard<std::mutex> lock(instance_mutex);
+    std::lock_guard<std::mutex> lock(process_locks().pool);
     if (ThreadPool* pool = instance_pool.load(std::memory_order_acquire)) return *pool;
-    static const int registered = pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-    // Without the handlers a child would wait for threads it does not have: then rather no workers at all.
-    auto* pool = new ThreadPool(registered == 0 ? available_cores() - 1 : 0);
+    // Where forks go unnoticed a child would wait for threads it does not have: then rather no workers at all.
+    auto* pool = new ThreadPool(forks_are_handled() ? available_cores() - 1 : 0);
     instance_pool.store(pool, std::memory_order_release);
     return *pool;
+}
+
+void ThreadPool::abandon_in_child() noexcept {
+    if (ThreadPool* pool = instance_pool.exchange(nullptr)) abandoned_pool = pool;
+    fork_count.fetch_add(1);
 }
 
 void ThreadPool::work() {

@@ -29,6 +29,7 @@ class ThreadPool {
 
     // The pool in use, started at the first call. A forked child gets a fresh one.
     static ThreadPool& instance();
+    static void abandon_in_child() noexcept;  // for runtime/locks.cpp
 
   private:
     struct Job;

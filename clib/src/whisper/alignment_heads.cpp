@@ -1,5 +1,9 @@
 #include "whisper/alignment_heads.h"
 
+#include <initializer_list>
+
+#include "runtime/immortal.h"
+
 namespace mm {
 namespace {
 
@@ -10,7 +14,7 @@ struct Published {
 
 // _ALIGNMENT_HEADS of https://github.com/openai/whisper (whisper/__init__.py, MIT), decoded.
 const std::vector<Published>& published() {
-    static const std::vector<Published> table = {
+    static const auto& table = immortal<const std::vector<Published>>(std::initializer_list<Published>{
         // clang-format off
         {4, 4, 6, 51864,  // tiny.en
          {{1, 0}, {2, 0}, {2, 5}, {3, 0}, {3, 1}, {3, 2}, {3, 3}, {3, 4}}},
@@ -39,7 +43,7 @@ const std::vector<Published>& published() {
         {32, 4, 20, 51866,  // large-v3-turbo
          {{2, 4}, {2, 11}, {3, 3}, {3, 6}, {3, 11}, {3, 14}}},
         // clang-format on
-    };
+    });
     return table;
 }
 

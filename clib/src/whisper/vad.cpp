@@ -5,6 +5,7 @@
 
 #include "kernels/kernels.h"
 #include "runtime/error.h"
+#include "runtime/immortal.h"
 #include "whisper/model.h"
 
 // The model file, in src/whisper/silero_vad.S.
@@ -74,8 +75,8 @@ Vad::Vad(std::shared_ptr<ModelFile> file) {
 }
 
 std::shared_ptr<const Vad> Vad::builtin() {
-    static const std::shared_ptr<const Vad> vad = std::make_shared<Vad>(ModelFile::from_memory(
-        mm_silero_vad_begin, static_cast<size_t>(mm_silero_vad_end - mm_silero_vad_begin), "built-in Silero VAD"));
+    static const auto& vad = immortal<const std::shared_ptr<const Vad>>(std::make_shared<Vad>(ModelFile::from_memory(
+        mm_silero_vad_begin, static_cast<size_t>(mm_silero_vad_end - mm_silero_vad_begin), "built-in Silero VAD")));
     return vad;
 }
 
