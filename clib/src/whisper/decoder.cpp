@@ -29,10 +29,13 @@ struct Inference::State {
     int audio_ctx = 0, cross_capacity = 0;
     std::vector<Buffer<float>> cross_keys, cross_values;
 
-    // Self-attention: a slot is one sequence's cache of all layers, slot[i] the one of sequence i.
+    // Self-attention: a slot is one sequence's cache of all layers, slot[i] the one of sequence i. Each token that is
+    // written has a number of its own, so that positions of two caches with the same number hold the same.
     struct Cache {
         Buffer<float> keys, values;
+        std::vector<uint64_t> written;  // [capacity]; 0: nothing that is known
     };
+    uint64_t tokens_written = 0;
     std::vector<Cache> caches;
     std::vector<int> slot;
     int length = 0;
@@ -75,7 +78,8 @@ struct Inference::State {
     void make_cache(Cache& c) {
         if (!c.keys.empty()) return;
         const size_t size = layer_size() * static_cast<size_t>(layers);
-        Cache made{Buffer<float>(size), Buffer<float>(size)};  // pages are touched only as tokens are appended
+        // Pages are touched only as tokens are appended.
+        Cache made{Buffer<float>(size), Buffer<float>(size), std::vector<uint64_t>(static_cast<size_t>(capacity))};
         c = std::move(made);
     }
 
@@ -98,16 +102,45 @@ struct Inference::State {
         }
     }
 
-    void copy_cache(const Cache& from, Cache& to) const {
+    // Positions from the start that hold the same in both caches.
+    int common(const Cache& a, const Cache& b) const {
+        if (a.written.empty() || b.written.empty()) return 0;
+        const auto first = a.written.begin(), end = first + length;
+        return static_cast<int>(std::mismatch(first, end, b.written.begin()).first - first);
+    }
+
+    // Copies one layer of a cache from position `first` on.
+    void copy_layer(const Cache& from, Cache& to, int layer, int first) const {
         const size_t d = static_cast<size_t>(head_dim), cap = static_cast<size_t>(capacity);
-        const size_t key_floats = static_cast<size_t>(round_up(length)) * d;
-        const size_t value_floats = static_cast<size_t>(length) * kPanel;
-        for (size_t head = 0; head < static_cast<size_t>(layers * heads); ++head) {
-            std::copy_n(from.keys.data() + head * d * cap, key_floats, to.keys.data() + head * d * cap);
+        const size_t panel = static_cast<size_t>(first / kPanel * kPanel);  // keys are copied in whole panels
+        const size_t key_floats = (static_cast<size_t>(round_up(length)) - panel) * d;
+        const size_t value_floats = static_cast<size_t>(length - first) * kPanel;
+        for (size_t h = 0; h < static_cast<size_t>(heads); ++h) {
+            const size_t head = static_cast<size_t>(layer) * layer_size() + h * d * cap;
+            std::copy_n(from.keys.data() + head + panel * d, key_floats, to.keys.data() + head + panel * d);
             for (size_t i = 0; i < d / kPanel; ++i) {
-                const size_t at = head * d * cap + i * kPanel * cap;
+                const size_t at = head + (i * cap + static_cast<size_t>(first)) * kPanel;
                 std::copy_n(from.values.data() + at, value_floats, to.values.data() + at);
             }
+        }
+    }
+
+    struct Copy {
+        int from, to, first;  // slots, position
+    };
+    void copy(const Exec& exec, const std::vector<Copy>& copies) {
+        for (const Copy& c : copies) {  // until all is copied nothing is known of it
+            auto& written = caches[static_cast<size_t>(c.to)].written;
+            std::fill(written.begin() + c.first, written.begin() + length, 0);
+        }
+        parallel_for(exec, static_cast<int>(copies.size()) * layers, [&](int task) {
+            const Copy& c = copies[static_cast<size_t>(task / layers)];
+            copy_layer(caches[static_cast<size_t>(c.from)], caches[static_cast<size_t>(c.to)], task % layers, c.first);
+        });
+        for (const Copy& c : copies) {
+            const auto& from = caches[static_cast<size_t>(c.from)].written;
+            std::copy(from.begin() + c.first, from.begin() + length,
+                      caches[static_cast<size_t>(c.to)].written.begin() + c.first);
         }
     }
 
@@ -170,6 +203,7 @@ struct Inference::State {
             weights = Buffer<float>(count * static_cast<size_t>(heads) * static_cast<size_t>(cross_capacity));
 
         for (size_t r = 0; r < count; ++r) {
+            cache(rows[r].sequence).written[static_cast<size_t>(rows[r].position)] = ++tokens_written;
             float* to = x.data() + r * w;
             panel_row(model->token_embedding, rows[r].token, to);
             exec.kernels->add(to, model->text_positions + static_cast<size_t>(rows[r].position) * w, width, to);
@@ -201,7 +235,7 @@ struct Inference::State {
             std::fill(value_of_row.begin(), value_of_row.end(), cross_values[static_cast<size_t>(l)].data());
             std::fill(visible.begin(), visible.end(), audio_ctx);
             attend(exec, n, cross_capacity, weights.data());
-            if (wanted.alignment) copy_alignment(l, weights.data(), count, wanted.alignment);
+            if (wanted.alignment) copy_alignment(exec, l, weights.data(), count, wanted.alignment);
             apply(exec, layer.cross.out, norm, n, all, Activation::none, all);
 
             apply(exec, layer.mlp_norm, all, n, width, norm);
@@ -211,15 +245,16 @@ struct Inference::State {
         if (wanted.logits) project(exec, wanted, all, norm);
     }
 
-    void copy_alignment(int layer, const float* weights, size_t n, float* to) const {
+    void copy_alignment(const Exec& exec, int layer, const float* weights, size_t n, float* to) const {
         const size_t ctx = static_cast<size_t>(audio_ctx);
-        for (const AlignmentHead& head : model->alignment_heads) {
-            for (size_t r = 0; r < n && head.layer == layer; ++r) {
+        parallel_for(exec, static_cast<int>(model->alignment_heads.size()), [&](int i) {
+            const AlignmentHead& head = model->alignment_heads[static_cast<size_t>(i)];
+            float* out = to + static_cast<size_t>(i) * n * ctx;
+            for (size_t r = 0; r < n && head.layer == layer; ++r, out += ctx) {
                 const size_t row = r * static_cast<size_t>(heads) + static_cast<size_t>(head.head);
-                std::copy_n(weights + row * static_cast<size_t>(cross_capacity), ctx, to + r * ctx);
+                std::copy_n(weights + row * static_cast<size_t>(cross_capacity), ctx, out);
             }
-            to += n * ctx;
-        }
+        });
     }
 
     void project(const Exec& exec, const Outputs& wanted, Rows all, Rows norm) {
@@ -266,9 +301,10 @@ void Inference::prefill(const Exec& exec, const int32_t* tokens, int n, int keep
     s.length = keep + n;
 }
 
-void Inference::reorder(const int* parents, int n) {
+void Inference::reorder(const Exec& exec, const int* parents, int n) {
     State& s = *state_;
-    // Each parent's cache is taken over by its first child; further children get copies in caches nobody uses.
+    // Each parent's cache is taken over by its first child; a further child gets a copy, in that of the caches nobody
+    // uses which has the longest beginning in common with its parent.
     std::vector<int> next(static_cast<size_t>(n), -1);
     std::vector<bool> taken(s.caches.size(), false);
     for (int i = 0; i < n; ++i) {
@@ -277,15 +313,22 @@ void Inference::reorder(const int* parents, int n) {
         taken[static_cast<size_t>(from)] = true;
         next[static_cast<size_t>(i)] = from;
     }
+    std::vector<State::Copy> copies;
     for (int i = 0; i < n; ++i) {
         if (next[static_cast<size_t>(i)] >= 0) continue;
-        const auto free = static_cast<size_t>(std::find(taken.begin(), taken.end(), false) - taken.begin());
-        if (free == taken.size()) fail(MM_ERROR_INTERNAL, "%d sequences asked for, %zu held", n, s.caches.size());
-        s.make_cache(s.caches[free]);
-        s.copy_cache(s.cache(parents[i]), s.caches[free]);
-        taken[free] = true;
-        next[static_cast<size_t>(i)] = static_cast<int>(free);
+        State::Copy copy{s.slot[static_cast<size_t>(parents[i])], -1, -1};
+        for (size_t free = 0; free < s.caches.size(); ++free) {
+            if (taken[free]) continue;
+            const int same = s.common(s.cache(parents[i]), s.caches[free]);
+            if (same > copy.first) copy.to = static_cast<int>(free), copy.first = same;
+        }
+        if (copy.to < 0) fail(MM_ERROR_INTERNAL, "%d sequences asked for, %zu held", n, s.caches.size());
+        s.make_cache(s.caches[static_cast<size_t>(copy.to)]);
+        taken[static_cast<size_t>(copy.to)] = true;
+        next[static_cast<size_t>(i)] = copy.to;
+        copies.push_back(copy);
     }
+    s.copy(exec, copies);
     s.slot = std::move(next);
 }
 

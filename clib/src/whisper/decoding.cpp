@@ -17,7 +17,7 @@ class InferenceModel : public TokenModel {
     void prefill(const int32_t* tokens, int n, const int* rows, int n_rows, float* logits) override {
         inference_.prefill(exec_, tokens, n, 0, rows, n_rows, logits);
     }
-    void reorder(const int* parents, int n) override { inference_.reorder(parents, n); }
+    void reorder(const int* parents, int n) override { inference_.reorder(exec_, parents, n); }
     void step(const int32_t* tokens, int n, float* logits) override { inference_.step(exec_, tokens, n, logits); }
 
   private:

@@ -28,8 +28,8 @@ class Inference {
     // Sequence 0 becomes its first `keep` cached tokens followed by tokens[0..n); logits of the rows in `rows` (indices
     // into tokens, ascending) go to logits[n_rows][n_vocab]. keep + n <= n_text_ctx.
     void prefill(const Exec& exec, const int32_t* tokens, int n, int keep, const int* rows, int n_rows, float* logits);
-    // Sequence i becomes a copy of what sequence parents[i] was, for i in [0, n).
-    void reorder(const int* parents, int n);
+    // Sequence i becomes a copy of what sequence parents[i] was, for i in [0, n). Only what differs is copied.
+    void reorder(const Exec& exec, const int* parents, int n);
     // Appends tokens[i] to sequence i for i in [0, n); logits[n][n_vocab].
     void step(const Exec& exec, const int32_t* tokens, int n, float* logits);
     // Tokens cached in each sequence (all sequences have the same length).
