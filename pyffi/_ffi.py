@@ -18,6 +18,7 @@ LIBRARY = "libmultimodal.so.1"
 
 # Every struct that crosses the boundary. cffi compares a layout with the compiler's when the type is first used.
 STRUCTS = (
+    "mm_run_options",
     "mm_audio_chunk",
     "mm_vad_options",
     "mm_vad_segment",

@@ -73,7 +73,7 @@ class Lib:
     def mm_free(self, buffer: CValue, /) -> None: ...
     def mm_set_log_callback(self, callback: CValue, user_data: CValue, /) -> None: ...
     def mm_resample(
-        self, chunk: CValue, target_rate: int, out: CValue, out_len: CValue, error_out: CValue, /
+        self, chunk: CValue, target_rate: int, run: CValue, out: CValue, out_len: CValue, error_out: CValue, /
     ) -> int: ...
     def mm_vad_open(self, path: CValue, out: CValue, error_out: CValue, /) -> int: ...
     def mm_vad_close(self, vad: CValue, /) -> None: ...
@@ -81,10 +81,18 @@ class Lib:
     def mm_vad_process(self, vad: CValue, samples: CValue, len: int, probability: CValue, /) -> int: ...
     def mm_vad_reset(self, vad: CValue, /) -> int: ...
     def mm_vad_probabilities(
-        self, vad: CValue, chunk: CValue, out: CValue, out_len: CValue, error_out: CValue, /
+        self, vad: CValue, chunk: CValue, run: CValue, out: CValue, out_len: CValue, error_out: CValue, /
     ) -> int: ...
     def mm_vad_segments(
-        self, vad: CValue, chunk: CValue, options: CValue, out: CValue, out_len: CValue, error_out: CValue, /
+        self,
+        vad: CValue,
+        chunk: CValue,
+        options: CValue,
+        run: CValue,
+        out: CValue,
+        out_len: CValue,
+        error_out: CValue,
+        /,
     ) -> int: ...
     def mm_whisper_open(self, path: CValue, options: CValue, out: CValue, error_out: CValue, /) -> int: ...
     def mm_whisper_close(self, model: CValue, /) -> None: ...
@@ -106,10 +114,10 @@ class Lib:
     def mm_transcript_token(self, transcript: CValue, segment: int, index: int, token: CValue, /) -> int: ...
     def mm_transcript_word(self, transcript: CValue, segment: int, index: int, word: CValue, /) -> int: ...
     def mm_whisper_detect_language(
-        self, model: CValue, chunk: CValue, threads: int, out: CValue, out_len: CValue, error_out: CValue, /
+        self, model: CValue, chunk: CValue, run: CValue, out: CValue, out_len: CValue, error_out: CValue, /
     ) -> int: ...
     def mm_whisper_log_mel(
-        self, model: CValue, chunk: CValue, out: CValue, frames: CValue, error_out: CValue, /
+        self, model: CValue, chunk: CValue, run: CValue, out: CValue, frames: CValue, error_out: CValue, /
     ) -> int: ...
     def mm_whisper_encode(
         self,
@@ -117,7 +125,7 @@ class Lib:
         mel: CValue,
         frames: int,
         audio_ctx: int,
-        threads: int,
+        run: CValue,
         out: CValue,
         out_len: CValue,
         error_out: CValue,
@@ -130,7 +138,7 @@ class Lib:
         audio_ctx: int,
         tokens: CValue,
         n_tokens: int,
-        threads: int,
+        run: CValue,
         out: CValue,
         out_len: CValue,
         error_out: CValue,

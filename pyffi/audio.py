@@ -21,7 +21,8 @@ import soundfile
 
 from pyffi._ffi import ffi, lib
 from pyffi.buffers import Floats, as_integer, as_path, as_samples, is_encoded, owned_array, pointer
-from pyffi.errors import AudioError, InvalidArgument, raise_for
+from pyffi.callbacks import Run
+from pyffi.errors import AudioError, InvalidArgument
 
 SAMPLE_RATE = 16000
 BLOCK_SECONDS = 10
@@ -52,9 +53,8 @@ class AudioChunk:
             return self
         rate = as_integer(sample_rate, "sample_rate", 8000, 192000)
         out, length, error = ffi.new("float **"), ffi.new("size_t *"), ffi.new("char **")
-        status = lib.mm_resample(c_chunk(self), rate, out, length, error)
-        if status:
-            raise_for(status, error)
+        run = Run()
+        run.check(lib.mm_resample(c_chunk(self), rate, run.c, out, length, error), error)
         return AudioChunk(owned_array(out[0], length[0]), rate)
 
 

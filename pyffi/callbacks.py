@@ -20,11 +20,14 @@ from types import TracebackType
 from typing import Any
 
 from pyffi._ffi import ffi, lib
-from pyffi.errors import InvalidArgument, text
+from pyffi.buffers import as_integer
+from pyffi.errors import InvalidArgument, raise_for, text
 from pyffi.results import Token
 
 TokenCallback = Callable[[Token], object]
 ProgressCallback = Callable[[float, "float | None"], object]
+
+MAX_THREADS = 65536
 
 logger = logging.getLogger("pyffi")
 
@@ -57,6 +60,26 @@ class Callbacks:
         error, self.error = self.error, None
         if error is not None:
             raise error
+
+
+class Run:
+    """The mm_run_options of one call that takes them: `c` is their pointer. The abort hook is what makes Ctrl-C work."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        self._callbacks = Callbacks(None, None)
+        self._user_data = ffi.new_handle(self._callbacks)
+        self.c = ffi.new("mm_run_options *", {"struct_size": ffi.sizeof("mm_run_options")})
+        self.c.threads = 0 if threads is None else as_integer(threads, "threads", 0, MAX_THREADS)
+        self.c.should_abort = lib.pyffi_should_abort
+        self.c.user_data = self._user_data
+
+    def check(self, status: int, error_out: Any) -> None:
+        """Raises for a status that is not MM_OK: what a signal handler raised, else what the library says."""
+        if self._callbacks.error is not None:
+            lib.mm_free(error_out[0])
+            self._callbacks.raise_stored()
+        if status:
+            raise_for(status, error_out)
 
 
 def _store(_: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from pyffi._ffi import ffi, lib
 from pyffi.audio import SAMPLE_RATE, AudioInput, c_chunk, load_audio
 from pyffi.buffers import Floats, as_float, as_integer, as_path, as_samples, owned_array, pointer
+from pyffi.callbacks import Run
 from pyffi.errors import InvalidArgument, error_for, raise_for
 
 if TYPE_CHECKING:
@@ -125,10 +126,10 @@ class Vad:
         """Probability of speech in each 32 ms of the whole audio."""
         chunk = load_audio(audio, sample_rate)
         out, length, error = ffi.new("float **"), ffi.new("size_t *"), ffi.new("char **")
+        run = Run()
         with self._lock:
-            status = lib.mm_vad_probabilities(self._handle, c_chunk(chunk), out, length, error)
-        if status:
-            raise_for(status, error)
+            status = lib.mm_vad_probabilities(self._handle, c_chunk(chunk), run.c, out, length, error)
+        run.check(status, error)
         return owned_array(out[0], length[0])
 
     def segments(
@@ -142,10 +143,10 @@ class Vad:
         c_options = VadOptions.of(options).to_c()
         chunk = load_audio(audio, sample_rate)
         out, length, error = ffi.new("mm_vad_segment **"), ffi.new("size_t *"), ffi.new("char **")
+        run = Run()
         with self._lock:
-            status = lib.mm_vad_segments(self._handle, c_chunk(chunk), c_options, out, length, error)
-        if status:
-            raise_for(status, error)
+            status = lib.mm_vad_segments(self._handle, c_chunk(chunk), c_options, run.c, out, length, error)
+        run.check(status, error)
         try:
             return [SpeechSegment(out[0][i].start, out[0][i].end) for i in range(length[0])]
         finally:

@@ -21,9 +21,9 @@ from pyffi.buffers import (
     owned_array,
     pointer,
 )
-from pyffi.callbacks import Callbacks, ProgressCallback, TokenCallback
+from pyffi.callbacks import Callbacks, ProgressCallback, Run, TokenCallback
 from pyffi.errors import error_for, raise_for, text
-from pyffi.options import INT32_MAX, transcribe_options
+from pyffi.options import transcribe_options
 from pyffi.results import LanguageProbability, ModelInfo
 from pyffi.transcript import SegmentCallback, Transcript
 from pyffi.vad import VadOptions
@@ -195,9 +195,8 @@ class Whisper:
         """Every language the model knows with its probability in the first 30 s, most probable first."""
         chunk = load_audio(audio, sample_rate, seconds=31)  # a little more, for the resampler to look ahead
         out, length, error = ffi.new("mm_language **"), ffi.new("size_t *"), ffi.new("char **")
-        status = lib.mm_whisper_detect_language(self._handle, c_chunk(chunk), _threads(threads), out, length, error)
-        if status:
-            raise_for(status, error)
+        run = Run(threads)
+        run.check(lib.mm_whisper_detect_language(self._handle, c_chunk(chunk), run.c, out, length, error), error)
         try:
             return [LanguageProbability(text(out[0][i].code), out[0][i].probability) for i in range(length[0])]
         finally:
@@ -209,9 +208,8 @@ class Whisper:
         """The log-mel spectrogram, [frames][n_mels]: a frame each 10 ms."""
         chunk = load_audio(audio, sample_rate)
         out, frames, error = ffi.new("float **"), ffi.new("size_t *"), ffi.new("char **")
-        status = lib.mm_whisper_log_mel(self._handle, c_chunk(chunk), out, frames, error)
-        if status:
-            raise_for(status, error)
+        run = Run()
+        run.check(lib.mm_whisper_log_mel(self._handle, c_chunk(chunk), run.c, out, frames, error), error)
         return owned_array(out[0], frames[0], self.info.n_mels)
 
     def encode(self, mel: Floats, *, audio_ctx: int | None = None, threads: int | None = None) -> Floats:
@@ -219,11 +217,9 @@ class Whisper:
         mel = as_matrix(mel, "mel", self.info.n_mels)
         positions = 0 if audio_ctx is None else as_integer(audio_ctx, "audio_ctx", 1, self.info.n_audio_ctx)
         out, length, error = ffi.new("float **"), ffi.new("size_t *"), ffi.new("char **")
-        status = lib.mm_whisper_encode(
-            self._handle, pointer(mel), len(mel), positions, _threads(threads), out, length, error
-        )
-        if status:
-            raise_for(status, error)
+        run = Run(threads)
+        status = lib.mm_whisper_encode(self._handle, pointer(mel), len(mel), positions, run.c, out, length, error)
+        run.check(status, error)
         return owned_array(out[0], positions or self.info.n_audio_ctx, self.info.n_audio_state)
 
     def logits(self, encoded: Floats, tokens: Iterable[int], *, threads: int | None = None) -> Floats:
@@ -231,11 +227,11 @@ class Whisper:
         encoded = as_matrix(encoded, "encoded", self.info.n_audio_state)
         ids = as_token_ids(tokens)
         out, length, error = ffi.new("float **"), ffi.new("size_t *"), ffi.new("char **")
+        run = Run(threads)
         status = lib.mm_whisper_logits(
-            self._handle, pointer(encoded), len(encoded), ids, len(ids), _threads(threads), out, length, error
+            self._handle, pointer(encoded), len(encoded), ids, len(ids), run.c, out, length, error
         )
-        if status:
-            raise_for(status, error)
+        run.check(status, error)
         return owned_array(out[0], len(ids), self.info.n_vocab)
 
     # ---- Tokens -----------------------------------------------------------------------------------------------------
@@ -285,7 +281,3 @@ class Whisper:
 
 def _reopen(path: str, options: dict[str, Any]) -> Whisper:
     return Whisper(path, **options)
-
-
-def _threads(threads: int | None) -> int:
-    return 0 if threads is None else as_integer(threads, "threads", 0, INT32_MAX)

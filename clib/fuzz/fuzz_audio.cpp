@@ -98,7 +98,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const size_t piece = 1 + input.piece % kMaxSamples;
 
     try {
-        mm::check_chunk({x.data(), x.size(), input.from});
+        mm::check_chunk({x.data(), x.size(), input.from}, nullptr);
         const std::vector<float> y = resample(x, input.from, input.to, kMaxSamples);
         require(y.size() == (uint64_t{x.size()} * input.to + input.from - 1) / input.from);
         for (const float v : y) require(std::isfinite(v));

@@ -29,8 +29,8 @@
  *
  * Callbacks  run on the thread that made the call, take `void *user_data` last, and return 0 to go on or anything else
  *            to stop with MM_ERROR_ABORTED. What they are handed is borrowed: valid until they return. They must not
- *            throw, longjmp or panic through the library. A call back in on the handle that is busy returns
- *            MM_ERROR_BUSY.
+ *            throw, longjmp or panic through the library: an exception that leaves a callback ends the process. A call
+ *            back in on the handle that is busy returns MM_ERROR_BUSY.
  *
  * Threads    mm_whisper is immutable once open: any number of threads may use one at the same time, and it may be closed
  *            while in use (running work keeps the model alive). mm_transcript and mm_vad belong to one thread at a time
@@ -110,7 +110,7 @@ MM_API void mm_free(void *buffer);
 /* Severity of a log line. */
 enum { MM_LOG_DEBUG = 0, MM_LOG_INFO = 1, MM_LOG_WARNING = 2 };
 
-/* message: borrowed, UTF-8. May run on any thread that calls the library, several at once. */
+/* message: borrowed, UTF-8. Runs on whatever thread calls the library, one line at a time. */
 typedef void (*mm_log_callback)(int32_t level, const char *message, void *user_data);
 
 /* Sends the library's log lines to `callback`; NULL (the start) discards them. The library never prints by itself.
@@ -119,6 +119,14 @@ MM_API void mm_set_log_callback(mm_log_callback callback, void *user_data);
 
 /* Asked at least every 20 ms while the library works; anything but 0 stops the call with MM_ERROR_ABORTED. */
 typedef int32_t (*mm_abort_callback)(void *user_data);
+
+/* How a call runs that has no other options for it: `run` is borrowed, NULL for defaults. */
+typedef struct mm_run_options {
+    uint32_t struct_size;
+    int32_t threads;                 /* at most so many, 1 to 65536; 0: all cores this process may use */
+    mm_abort_callback should_abort;  /* NULL: the call cannot be stopped */
+    void *user_data;                 /* handed to it */
+} mm_run_options;
 
 /* ================================================= Model files ================================================== */
 
@@ -129,7 +137,8 @@ typedef struct mm_open_options {
     const char *sha256;          /* 64 hexadecimal digits the file must have, or NULL: not checked */
 } mm_open_options;
 
-/* Validates a model file of any kind that this library opens, without loading it.
+/* Validates a model file of any kind that this library opens, down to each weight: none may be NaN or infinite. Reads
+ * all of it; weights that are not used in place are packed for that, and freed again.
  * sha256  64 hexadecimal digits it must have, or NULL
  * json    kind, architecture, format, sha256, hyperparameters, weight type, bytes: owned by caller, mm_free
  * Errors: INVALID_ARGUMENT, IO, BAD_MODEL, UNSUPPORTED, NO_MEMORY. Any thread. Since 0.1. */
@@ -153,9 +162,9 @@ typedef struct mm_audio_chunk {
  * rate).
  * out      ceil(len * target_rate / sample_rate) samples: owned by caller, mm_free
  * out_len  their number
- * Errors: INVALID_ARGUMENT, NO_MEMORY. Any thread. Since 0.1. */
-MM_API mm_status mm_resample(mm_audio_chunk chunk, uint32_t target_rate, float **out, size_t *out_len,
-                             char **error_out);
+ * Errors: INVALID_ARGUMENT, ABORTED, NO_MEMORY. Any thread. Since 0.1. */
+MM_API mm_status mm_resample(mm_audio_chunk chunk, uint32_t target_rate, const mm_run_options *run, float **out,
+                             size_t *out_len, char **error_out);
 
 /* ============================================= Voice activity (Silero) ========================================== */
 
@@ -181,7 +190,7 @@ typedef struct mm_vad_segment {
 /* Opens a voice activity detector.
  * path  a GGUF file of the Silero architecture, or NULL for the built-in Silero 6 weights (MIT)
  * out   owned by caller, mm_vad_close
- * Errors: INVALID_ARGUMENT, IO, BAD_MODEL, NO_MEMORY. Any thread. Since 0.1. */
+ * Errors: INVALID_ARGUMENT, IO, BAD_MODEL, UNSUPPORTED, NO_MEMORY. Any thread. Since 0.1. */
 MM_API mm_status mm_vad_open(const char *path, mm_vad **out, char **error_out);
 MM_API void mm_vad_close(mm_vad *vad);
 
@@ -200,16 +209,16 @@ MM_API mm_status mm_vad_reset(mm_vad *vad);
 
 /* Probability of each 32 ms of the whole audio; state before and after the call is that of a fresh detector.
  * out  one float per 512 samples at 16 kHz, the last padded with zeros: owned by caller, mm_free
- * Errors: INVALID_ARGUMENT, INVALID_HANDLE, BUSY, NO_MEMORY. One thread at a time. Since 0.1. */
-MM_API mm_status mm_vad_probabilities(mm_vad *vad, mm_audio_chunk chunk, float **out, size_t *out_len,
-                                      char **error_out);
+ * Errors: INVALID_ARGUMENT, INVALID_HANDLE, BUSY, ABORTED, NO_MEMORY. One thread at a time. Since 0.1. */
+MM_API mm_status mm_vad_probabilities(mm_vad *vad, mm_audio_chunk chunk, const mm_run_options *run, float **out,
+                                      size_t *out_len, char **error_out);
 
 /* Runs of speech in the whole audio, in order, not overlapping.
  * options  borrowed, NULL for defaults
  * out      owned by caller, mm_free
  * Errors and threads: as mm_vad_probabilities. Since 0.1. */
 MM_API mm_status mm_vad_segments(mm_vad *vad, mm_audio_chunk chunk, const mm_vad_options *options,
-                                 mm_vad_segment **out, size_t *out_len, char **error_out);
+                                 const mm_run_options *run, mm_vad_segment **out, size_t *out_len, char **error_out);
 
 /* ================================================ Speech: the model ============================================= */
 
@@ -237,8 +246,11 @@ typedef struct mm_whisper_info {
 } mm_whisper_info;
 
 /* Opens a Whisper model: GGUF written by `multimodal models convert` (mapped and used in place) or whisper.cpp's
- * ggml-*.bin (f32, f16, q8_0, q5_0, q5_1, q4_0; packed when opened). The file is validated completely first and stays
- * open, unchanged, until the model is closed.
+ * ggml-*.bin (f32, f16, q8_0, q5_0, q5_1, q4_0; packed when opened). Before any of it is used the file's structure is
+ * validated completely, and so is that no weight is NaN or infinite, but for the matrices of a GGUF: those are not read
+ * before they are needed (mm_model_verify reads them). A GGUF must stay as it is until the model is closed. To replace
+ * it by another file (rename, unlink) is harmless; to write to it changes results, and where it is cut short the system
+ * ends the process with SIGBUS.
  *
  *     mm_whisper *model = NULL; char *error = NULL;
  *     if (mm_whisper_open("ggml-base.bin", NULL, &model, &error) != MM_OK) { puts(error); mm_free(error); }
@@ -319,29 +331,29 @@ typedef struct mm_transcribe_options {
     int32_t task;                        /* MM_TASK_*; transcribe */
     const char *language;                /* such as "en"; NULL: detect (English for English-only models) */
     const char *initial_prompt;          /* text before the first window; NULL: none. The last 223 tokens count. */
-    int32_t threads;                     /* at most so many; 0: all cores this process may use */
+    int32_t threads;                     /* at most so many, 1 to 65536; 0: all cores this process may use */
     int32_t beam_size;                   /* 1 to 16 (1: greedy); 5. Used at temperature 0. */
     int32_t best_of;                     /* samples drawn above temperature 0, 1 to 16; 5 */
-    float patience;                      /* of beam search, > 0; 1 */
-    float length_penalty;                /* exponent of ((5 + length) / 6); 0: mean log-probability */
+    float patience;                      /* of beam search, 0.001 to 100; 1 */
+    float length_penalty;                /* exponent of ((5 + length) / 6), -10 to 10; 0: mean log-probability */
     const float *temperatures;           /* tried in order until a result passes, each 0 to 2; NULL: 0, 0.2, ... 1 */
-    size_t n_temperatures;
-    float compression_ratio_threshold;   /* above it the window is tried again; 2.4; INFINITY: off */
-    float log_prob_threshold;            /* mean log-probability below it: tried again; -1; -INFINITY: off */
-    float no_speech_threshold;           /* above it, and below log_prob_threshold: silence; 0.6; INFINITY: off */
-    float prompt_reset_on_temperature;   /* above it previous text is forgotten; 0.5 */
+    size_t n_temperatures;               /* 1 to 64; 0 with NULL */
+    float compression_ratio_threshold;   /* > 0; above it the window is tried again; 2.4; INFINITY: off */
+    float log_prob_threshold;            /* < 0; mean log-probability below it: tried again; -1; -INFINITY: off */
+    float no_speech_threshold;           /* > 0; above it, and below log_prob_threshold: silence; 0.6; INFINITY: off */
+    float prompt_reset_on_temperature;   /* > 0; above it previous text is forgotten; 0.5 */
     int32_t condition_on_previous_text;  /* mm_switch; on */
     int32_t suppress_blank;              /* mm_switch; on */
     const int32_t *suppress_tokens;      /* never produced; NULL: the non-speech set of openai/whisper */
-    size_t n_suppress_tokens;            /* not NULL with 0: none but the control tokens */
+    size_t n_suppress_tokens;            /* up to n_vocab; not NULL with 0: none but the control tokens */
     int32_t timestamps;                  /* mm_switch: timestamp tokens; on */
-    float max_initial_timestamp;         /* seconds; 1 */
-    int32_t max_new_tokens;              /* per window; 0: half of n_text_ctx */
+    float max_initial_timestamp;         /* seconds, up to 30; 1 */
+    int32_t max_new_tokens;              /* per window, up to n_text_ctx; 0: half of that */
     int32_t word_timestamps;             /* mm_switch; off */
     const char *prepend_punctuations;    /* joined to the next word; NULL: openai/whisper's set */
     const char *append_punctuations;     /* joined to the previous word; NULL: openai/whisper's set */
-    float hallucination_silence_threshold; /* seconds; with word times, skip silence longer than it around suspected
-                                              hallucinations; 0: off */
+    float hallucination_silence_threshold; /* seconds, up to 30; with word times, skip silence longer than it around
+                                              suspected hallucinations; 0: off */
     int32_t vad_filter;                  /* mm_switch: skip what is not speech, by the built-in detector; off */
     const mm_vad_options *vad_options;   /* NULL: defaults */
     int32_t audio_ctx;                   /* encoder positions of 20 ms, 1 to n_audio_ctx: shorter windows, less work;
@@ -381,11 +393,13 @@ MM_API mm_status mm_transcript_open(mm_whisper *model, const mm_transcribe_optio
                                     char **error_out);
 MM_API void mm_transcript_close(mm_transcript *transcript);
 
-/* Appends audio; all chunks must have the same sample rate. Samples are read before the call returns.
- * Errors: INVALID_ARGUMENT (also after finish), INVALID_HANDLE, BUSY, NO_MEMORY. Since 0.1. */
+/* Appends audio; all chunks must have the same sample rate. Samples are read before the call returns; should_abort may
+ * be asked meanwhile. Refused audio (INVALID_ARGUMENT) leaves everything as it was.
+ * Errors: INVALID_ARGUMENT (also after finish), INVALID_HANDLE, BUSY, ABORTED, NO_MEMORY. Since 0.1. */
 MM_API mm_status mm_transcript_push(mm_transcript *transcript, mm_audio_chunk chunk);
 
-/* No more audio will come. Errors: INVALID_HANDLE, BUSY. Since 0.1. */
+/* No more audio will come. What was held back is worked on, and should_abort asked, as by push.
+ * Errors: INVALID_HANDLE, BUSY, ABORTED, NO_MEMORY. Since 0.1. */
 MM_API mm_status mm_transcript_finish(mm_transcript *transcript);
 
 enum {
@@ -394,13 +408,13 @@ enum {
     MM_STEP_DONE = 2         /* all audio is transcribed */
 };
 
-/* Decodes at most one window. Callbacks run in here. After a failure the transcript keeps its segments and every
- * further step returns the same status.
+/* Decodes at most one window. Callbacks run in here. After a failure, also one of push or finish, the
+ * transcript keeps its segments and every further push, finish and step returns the same status.
  * state  one of MM_STEP_*
  * Errors: INVALID_ARGUMENT, INVALID_HANDLE, BUSY, ABORTED, NO_MEMORY. Since 0.1. */
 MM_API mm_status mm_transcript_step(mm_transcript *transcript, int32_t *state);
 
-/* Stops the step that is running, and every later one, within 20 ms. Any thread, any time. Since 0.1. */
+/* Stops the push, finish or step that is running within 20 ms, and every later one. Any thread, any time. Since 0.1. */
 MM_API mm_status mm_transcript_abort(mm_transcript *transcript);
 
 /* Message of the last failed call on this transcript. Returns: of the handle, valid until the next call on it; "" if
@@ -425,10 +439,9 @@ MM_API mm_status mm_transcript_token(mm_transcript *transcript, size_t segment, 
 MM_API mm_status mm_transcript_word(mm_transcript *transcript, size_t segment, size_t index, mm_word *word);
 
 /* Languages of the first 30 s, most probable first.
- * threads  at most so many; 0: all
- * out      owned by caller, mm_free; one entry for each language of the model
+ * out  owned by caller, mm_free; one entry for each language of the model
  * Errors: UNSUPPORTED for English-only models, else as mm_whisper_transcribe. Since 0.1. */
-MM_API mm_status mm_whisper_detect_language(mm_whisper *model, mm_audio_chunk chunk, int32_t threads,
+MM_API mm_status mm_whisper_detect_language(mm_whisper *model, mm_audio_chunk chunk, const mm_run_options *run,
                                             mm_language **out, size_t *out_len, char **error_out);
 
 /* ============================================ Speech: tensors and tokens ======================================== */
@@ -437,25 +450,26 @@ MM_API mm_status mm_whisper_detect_language(mm_whisper *model, mm_audio_chunk ch
  * (x + 4) / 4.
  * out      [frames][n_mels], row-major: owned by caller, mm_free
  * frames   floor(samples at 16 kHz / 160)
- * Errors: INVALID_ARGUMENT, INVALID_HANDLE, NO_MEMORY. Since 0.1. */
-MM_API mm_status mm_whisper_log_mel(mm_whisper *model, mm_audio_chunk chunk, float **out, size_t *frames,
-                                    char **error_out);
+ * Errors: INVALID_ARGUMENT, INVALID_HANDLE, ABORTED, NO_MEMORY. Since 0.1. */
+MM_API mm_status mm_whisper_log_mel(mm_whisper *model, mm_audio_chunk chunk, const mm_run_options *run, float **out,
+                                    size_t *frames, char **error_out);
 
 /* Runs the encoder.
  * mel        [frames][n_mels], borrowed; padded with zeros to 2 * audio_ctx frames, at most as many allowed
  * audio_ctx  encoder positions, 1 to n_audio_ctx; 0: n_audio_ctx
  * out        [audio_ctx][n_audio_state], row-major: owned by caller, mm_free
- * Errors: INVALID_ARGUMENT, INVALID_HANDLE, NO_MEMORY. Since 0.1. */
+ * Errors: INVALID_ARGUMENT, INVALID_HANDLE, ABORTED, NO_MEMORY. Since 0.1. */
 MM_API mm_status mm_whisper_encode(mm_whisper *model, const float *mel, size_t frames, int32_t audio_ctx,
-                                   int32_t threads, float **out, size_t *out_len, char **error_out);
+                                   const mm_run_options *run, float **out, size_t *out_len, char **error_out);
 
 /* Logits of every position of a token sequence, given encoder output.
  * encoded    [audio_ctx][n_audio_state], borrowed
  * tokens     1 to n_text_ctx ids, borrowed
  * out        [n_tokens][n_vocab], row-major: owned by caller, mm_free
- * Errors: INVALID_ARGUMENT, INVALID_HANDLE, NO_MEMORY. Since 0.1. */
+ * Errors: INVALID_ARGUMENT, INVALID_HANDLE, ABORTED, NO_MEMORY. Since 0.1. */
 MM_API mm_status mm_whisper_logits(mm_whisper *model, const float *encoded, int32_t audio_ctx, const int32_t *tokens,
-                                   size_t n_tokens, int32_t threads, float **out, size_t *out_len, char **error_out);
+                                   size_t n_tokens, const mm_run_options *run, float **out, size_t *out_len,
+                                   char **error_out);
 
 /* Text to token ids (byte-level BPE, no special tokens).
  * text     UTF-8, borrowed, text_len bytes; invalid UTF-8 is refused with its offset

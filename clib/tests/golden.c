@@ -116,15 +116,16 @@ int main(int argc, char** argv) {
     mm_whisper_info info = {.struct_size = sizeof info};
     must(mm_whisper_info_get(model, &info), "mm_whisper_info_get", NULL);
 
+    const mm_run_options run = {.struct_size = sizeof run, .threads = threads};
     float *mel = NULL, *encoded = NULL, *logits = NULL;
     size_t frames = 0, n_encoded = 0, n_logits = 0;
-    must(mm_whisper_log_mel(model, chunk, &mel, &frames, &error), "mm_whisper_log_mel", error);
+    must(mm_whisper_log_mel(model, chunk, NULL, &mel, &frames, &error), "mm_whisper_log_mel", error);
     save(folder, "log_mel", mel, frames * (size_t)info.n_mels);
     if (frames > 2 * CONTEXT) frames = 2 * CONTEXT;
-    must(mm_whisper_encode(model, mel, frames, CONTEXT, threads, &encoded, &n_encoded, &error), "mm_whisper_encode",
+    must(mm_whisper_encode(model, mel, frames, CONTEXT, &run, &encoded, &n_encoded, &error), "mm_whisper_encode",
          error);
     save(folder, "encoder", encoded, n_encoded);
-    must(mm_whisper_logits(model, encoded, CONTEXT, tokens, n_tokens, threads, &logits, &n_logits, &error),
+    must(mm_whisper_logits(model, encoded, CONTEXT, tokens, n_tokens, &run, &logits, &n_logits, &error),
          "mm_whisper_logits", error);
     save(folder, "logits", logits, n_logits);
     mm_free(mel);
@@ -137,13 +138,13 @@ int main(int argc, char** argv) {
     float* values = NULL;
     size_t n = 0;
     must(mm_vad_open(NULL, &vad, &error), "mm_vad_open", error);
-    must(mm_vad_probabilities(vad, chunk, &values, &n, &error), "mm_vad_probabilities", error);
+    must(mm_vad_probabilities(vad, chunk, NULL, &values, &n, &error), "mm_vad_probabilities", error);
     save(folder, "vad", values, n);
     mm_free(values);
     mm_vad_close(vad);
 
     const mm_audio_chunk at_44100 = {noise, SAMPLES, 44100};
-    must(mm_resample(at_44100, RATE, &values, &n, &error), "mm_resample", error);
+    must(mm_resample(at_44100, RATE, NULL, &values, &n, &error), "mm_resample", error);
     save(folder, "resampled", values, n);
     mm_free(values);
     return 0;

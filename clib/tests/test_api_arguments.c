@@ -52,22 +52,22 @@ static void null_pointers(void) {
     CHECK_STATUS(mm_vad_open(NULL, &vad, NULL), MM_OK);
     CHECK_STATUS(mm_transcript_open(model, NULL, &t, NULL), MM_OK);
 
-    CHECK_MESSAGE(mm_resample(audio, 8000, NULL, &n, &error), BAD, "out is NULL");
+    CHECK_MESSAGE(mm_resample(audio, 8000, NULL, NULL, &n, &error), BAD, "out is NULL");
     CHECK(n == 0);
-    CHECK_MESSAGE(mm_resample(audio, 8000, &floats, NULL, &error), BAD, "out_len is NULL");
+    CHECK_MESSAGE(mm_resample(audio, 8000, NULL, &floats, NULL, &error), BAD, "out_len is NULL");
     CHECK(floats == NULL);
-    CHECK_STATUS(mm_resample(audio, 8000, NULL, NULL, NULL), BAD);
-    CHECK_MESSAGE(mm_resample(chunk_of(NULL, 5, 16000), 8000, &floats, &n, &error), BAD, "NULL");
+    CHECK_STATUS(mm_resample(audio, 8000, NULL, NULL, NULL, NULL), BAD);
+    CHECK_MESSAGE(mm_resample(chunk_of(NULL, 5, 16000), 8000, NULL, &floats, &n, &error), BAD, "NULL");
 
     CHECK_MESSAGE(mm_vad_open(NULL, NULL, &error), BAD, "out is NULL");
     CHECK_STATUS(mm_vad_options_init(NULL, sizeof(vo)), BAD);
     CHECK_STATUS(mm_vad_process(vad, NULL, 512, &probability), BAD);
     CHECK(probability == 0.0f);
     CHECK_STATUS(mm_vad_process(vad, samples, 512, NULL), BAD);
-    CHECK_MESSAGE(mm_vad_probabilities(vad, audio, NULL, &n, &error), BAD, "out is NULL");
-    CHECK_MESSAGE(mm_vad_probabilities(vad, audio, &floats, NULL, &error), BAD, "out_len is NULL");
-    CHECK_MESSAGE(mm_vad_segments(vad, audio, NULL, NULL, &n, &error), BAD, "out is NULL");
-    CHECK_MESSAGE(mm_vad_segments(vad, audio, NULL, &segments, NULL, &error), BAD, "out_len is NULL");
+    CHECK_MESSAGE(mm_vad_probabilities(vad, audio, NULL, NULL, &n, &error), BAD, "out is NULL");
+    CHECK_MESSAGE(mm_vad_probabilities(vad, audio, NULL, &floats, NULL, &error), BAD, "out_len is NULL");
+    CHECK_MESSAGE(mm_vad_segments(vad, audio, NULL, NULL, NULL, &n, &error), BAD, "out is NULL");
+    CHECK_MESSAGE(mm_vad_segments(vad, audio, NULL, NULL, &segments, NULL, &error), BAD, "out_len is NULL");
     CHECK(segments == NULL);
 
     CHECK_MESSAGE(mm_whisper_open(NULL, NULL, &other, &error), BAD, "path is NULL");
@@ -92,17 +92,17 @@ static void null_pointers(void) {
     CHECK_STATUS(mm_transcript_step(t, &state), MM_OK);
     CHECK(state == MM_STEP_NEEDS_AUDIO);
 
-    CHECK_MESSAGE(mm_whisper_detect_language(model, audio, 0, NULL, &n, &error), BAD, "out is NULL");
-    CHECK_MESSAGE(mm_whisper_detect_language(model, audio, 0, &languages, NULL, &error), BAD, "out_len is NULL");
-    CHECK_MESSAGE(mm_whisper_log_mel(model, audio, NULL, &n, &error), BAD, "out is NULL");
-    CHECK_MESSAGE(mm_whisper_log_mel(model, audio, &floats, NULL, &error), BAD, "frames is NULL");
-    CHECK_MESSAGE(mm_whisper_encode(model, NULL, 1, 10, 0, &floats, &n, &error), BAD, "mel is NULL");
-    CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, 10, 0, NULL, &n, &error), BAD, "out is NULL");
-    CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, 10, 0, &floats, NULL, &error), BAD, "out_len is NULL");
-    CHECK_MESSAGE(mm_whisper_logits(model, NULL, 1, &id, 1, 0, &floats, &n, &error), BAD, "encoded is NULL");
-    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, NULL, 1, 0, &floats, &n, &error), BAD, "tokens is NULL");
-    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, &id, 1, 0, NULL, &n, &error), BAD, "out is NULL");
-    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, &id, 1, 0, &floats, NULL, &error), BAD, "out_len is NULL");
+    CHECK_MESSAGE(mm_whisper_detect_language(model, audio, NULL, NULL, &n, &error), BAD, "out is NULL");
+    CHECK_MESSAGE(mm_whisper_detect_language(model, audio, NULL, &languages, NULL, &error), BAD, "out_len is NULL");
+    CHECK_MESSAGE(mm_whisper_log_mel(model, audio, NULL, NULL, &n, &error), BAD, "out is NULL");
+    CHECK_MESSAGE(mm_whisper_log_mel(model, audio, NULL, &floats, NULL, &error), BAD, "frames is NULL");
+    CHECK_MESSAGE(mm_whisper_encode(model, NULL, 1, 10, NULL, &floats, &n, &error), BAD, "mel is NULL");
+    CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, 10, NULL, NULL, &n, &error), BAD, "out is NULL");
+    CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, 10, NULL, &floats, NULL, &error), BAD, "out_len is NULL");
+    CHECK_MESSAGE(mm_whisper_logits(model, NULL, 1, &id, 1, NULL, &floats, &n, &error), BAD, "encoded is NULL");
+    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, NULL, 1, NULL, &floats, &n, &error), BAD, "tokens is NULL");
+    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, &id, 1, NULL, NULL, &n, &error), BAD, "out is NULL");
+    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, &id, 1, NULL, &floats, NULL, &error), BAD, "out_len is NULL");
     CHECK_MESSAGE(mm_whisper_tokenize(model, NULL, 3, &ids, &n, &error), BAD, "text is NULL");
     CHECK_MESSAGE(mm_whisper_tokenize(model, "a", 1, NULL, &n, &error), BAD, "out is NULL");
     CHECK_MESSAGE(mm_whisper_tokenize(model, "a", 1, &ids, NULL, &error), BAD, "out_len is NULL");
@@ -122,8 +122,8 @@ static void refused_vad(mm_vad* vad) {
     mm_vad_close(vad); /* does nothing */
     CHECK_STATUS(mm_vad_process(vad, samples, 512, &probability), CLOSED);
     CHECK_STATUS(mm_vad_reset(vad), CLOSED);
-    CHECK_MESSAGE(mm_vad_probabilities(vad, audio, &floats, &n, &error), CLOSED, "mm_vad");
-    CHECK_MESSAGE(mm_vad_segments(vad, audio, NULL, &segments, &n, &error), CLOSED, "mm_vad");
+    CHECK_MESSAGE(mm_vad_probabilities(vad, audio, NULL, &floats, &n, &error), CLOSED, "mm_vad");
+    CHECK_MESSAGE(mm_vad_segments(vad, audio, NULL, NULL, &segments, &n, &error), CLOSED, "mm_vad");
 }
 
 static void refused_whisper(mm_whisper* w) {
@@ -140,10 +140,10 @@ static void refused_whisper(mm_whisper* w) {
     CHECK(info.n_mels == 0 && info.weight_type == NULL && info.struct_size == sizeof(info));
     CHECK_MESSAGE(mm_whisper_transcribe(w, audio, NULL, &t, &error), CLOSED, "mm_whisper");
     CHECK_MESSAGE(mm_transcript_open(w, NULL, &t, &error), CLOSED, "mm_whisper");
-    CHECK_MESSAGE(mm_whisper_detect_language(w, audio, 0, &languages, &n, &error), CLOSED, "mm_whisper");
-    CHECK_MESSAGE(mm_whisper_log_mel(w, audio, &floats, &n, &error), CLOSED, "mm_whisper");
-    CHECK_MESSAGE(mm_whisper_encode(w, samples, 1, 10, 0, &floats, &n, &error), CLOSED, "mm_whisper");
-    CHECK_MESSAGE(mm_whisper_logits(w, samples, 1, &id, 1, 0, &floats, &n, &error), CLOSED, "mm_whisper");
+    CHECK_MESSAGE(mm_whisper_detect_language(w, audio, NULL, &languages, &n, &error), CLOSED, "mm_whisper");
+    CHECK_MESSAGE(mm_whisper_log_mel(w, audio, NULL, &floats, &n, &error), CLOSED, "mm_whisper");
+    CHECK_MESSAGE(mm_whisper_encode(w, samples, 1, 10, NULL, &floats, &n, &error), CLOSED, "mm_whisper");
+    CHECK_MESSAGE(mm_whisper_logits(w, samples, 1, &id, 1, NULL, &floats, &n, &error), CLOSED, "mm_whisper");
     CHECK_MESSAGE(mm_whisper_tokenize(w, "a", 1, &ids, &n, &error), CLOSED, "mm_whisper");
     CHECK_MESSAGE(mm_whisper_detokenize(w, &id, 1, &text, &n, &error), CLOSED, "mm_whisper");
 }
@@ -345,15 +345,15 @@ static void options(void) {
     }
 }
 
-#define VAD_REFUSED(field, value, part)                                                   \
-    do {                                                                                  \
-        mm_vad_options o;                                                                 \
-        mm_vad_segment* segments = NULL;                                                  \
-        size_t n = 1;                                                                     \
-        CHECK_STATUS(mm_vad_options_init(&o, sizeof(o)), MM_OK);                          \
-        o.field = (value);                                                                \
-        CHECK_MESSAGE(mm_vad_segments(vad, audio, &o, &segments, &n, &error), BAD, part); \
-        CHECK(segments == NULL && n == 0);                                                \
+#define VAD_REFUSED(field, value, part)                                                         \
+    do {                                                                                        \
+        mm_vad_options o;                                                                       \
+        mm_vad_segment* segments = NULL;                                                        \
+        size_t n = 1;                                                                           \
+        CHECK_STATUS(mm_vad_options_init(&o, sizeof(o)), MM_OK);                                \
+        o.field = (value);                                                                      \
+        CHECK_MESSAGE(mm_vad_segments(vad, audio, &o, NULL, &segments, &n, &error), BAD, part); \
+        CHECK(segments == NULL && n == 0);                                                      \
     } while (0)
 
 static void vad_options(void) {
@@ -384,20 +384,25 @@ static void numbers(void) {
     int32_t* ids = NULL;
     int32_t many[449] = {0};
     const int32_t negative = -1, huge = 1 << 20;
-    CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, -1, 0, &floats, &n, &error), BAD, "audio_ctx is -1");
-    CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, 1501, 0, &floats, &n, &error), BAD, "audio_ctx is 1501");
-    CHECK_MESSAGE(mm_whisper_encode(model, samples, 3, 1, 0, &floats, &n, &error), BAD, "frames is 3");
-    CHECK_MESSAGE(mm_whisper_encode(model, samples, SIZE_MAX, 1, 0, &floats, &n, &error), BAD, "frames");
-    CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, 1, -3, &floats, &n, &error), BAD, "threads is -3");
-    CHECK_MESSAGE(mm_whisper_logits(model, samples, 0, many, 1, 0, &floats, &n, &error), BAD, "audio_ctx is 0");
-    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, many, 0, 0, &floats, &n, &error), BAD, "n_tokens is 0");
-    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, many, 449, 0, &floats, &n, &error), BAD, "n_tokens is 449");
-    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, &negative, 1, 0, &floats, &n, &error), BAD, "tokens[0] is -1");
-    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, &huge, 1, 0, &floats, &n, &error), BAD, "tokens[0]");
-    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, many, 1, -1, &floats, &n, &error), BAD, "threads is -1");
+    const mm_run_options negative_threads = {sizeof(mm_run_options), -1, NULL, NULL};
+    CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, -1, NULL, &floats, &n, &error), BAD, "audio_ctx is -1");
+    CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, 1501, NULL, &floats, &n, &error), BAD, "audio_ctx is 1501");
+    CHECK_MESSAGE(mm_whisper_encode(model, samples, 3, 1, NULL, &floats, &n, &error), BAD, "frames is 3");
+    CHECK_MESSAGE(mm_whisper_encode(model, samples, SIZE_MAX, 1, NULL, &floats, &n, &error), BAD, "frames");
+    CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, 1, &negative_threads, &floats, &n, &error), BAD,
+                  "threads is -1");
+    CHECK_MESSAGE(mm_whisper_logits(model, samples, 0, many, 1, NULL, &floats, &n, &error), BAD, "audio_ctx is 0");
+    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, many, 0, NULL, &floats, &n, &error), BAD, "n_tokens is 0");
+    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, many, 449, NULL, &floats, &n, &error), BAD, "n_tokens is 449");
+    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, &negative, 1, NULL, &floats, &n, &error), BAD,
+                  "tokens[0] is -1");
+    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, &huge, 1, NULL, &floats, &n, &error), BAD, "tokens[0]");
+    CHECK_MESSAGE(mm_whisper_logits(model, samples, 1, many, 1, &negative_threads, &floats, &n, &error), BAD,
+                  "threads is -1");
     CHECK_MESSAGE(mm_whisper_detokenize(model, &huge, 1, &text, &n, &error), BAD, "tokens[0]");
     CHECK_MESSAGE(mm_whisper_tokenize(model, "ab\xff", 3, &ids, &n, &error), BAD, "2");
-    CHECK_MESSAGE(mm_whisper_detect_language(model, audio, -1, &languages, &n, &error), BAD, "threads is -1");
+    CHECK_MESSAGE(mm_whisper_detect_language(model, audio, &negative_threads, &languages, &n, &error), BAD,
+                  "threads is -1");
     CHECK(floats == NULL && text == NULL && languages == NULL && ids == NULL && n == 0);
 
     CHECK_STATUS(mm_whisper_tokenize(model, NULL, 0, &ids, &n, NULL), MM_OK); /* nothing in, nothing out */
@@ -406,7 +411,7 @@ static void numbers(void) {
     CHECK_STATUS(mm_whisper_detokenize(model, NULL, 0, &text, &n, NULL), MM_OK);
     CHECK(text != NULL && n == 0 && text[0] == '\0' && (uintptr_t)text % 64 == 0);
     mm_free(text);
-    CHECK_STATUS(mm_whisper_encode(model, NULL, 0, 4, 0, &floats, &n, NULL), MM_OK);
+    CHECK_STATUS(mm_whisper_encode(model, NULL, 0, 4, NULL, &floats, &n, NULL), MM_OK);
     CHECK(floats != NULL && (uintptr_t)floats % 64 == 0);
     mm_free(floats);
 }
@@ -419,8 +424,8 @@ static void bad_audio(void) {
     mm_transcript* t = NULL;
     mm_transcript_info info;
     for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); ++i) {
-        CHECK_MESSAGE(mm_resample(chunk_of(samples, 100, rates[i]), 16000, &out, &n, &error), BAD, "sample_rate");
-        CHECK_MESSAGE(mm_resample(audio, rates[i], &out, &n, &error), BAD, "target_rate");
+        CHECK_MESSAGE(mm_resample(chunk_of(samples, 100, rates[i]), 16000, NULL, &out, &n, &error), BAD, "sample_rate");
+        CHECK_MESSAGE(mm_resample(audio, rates[i], NULL, &out, &n, &error), BAD, "target_rate");
         CHECK_MESSAGE(mm_whisper_transcribe(model, chunk_of(samples, 100, rates[i]), &fast, &t, &error), BAD,
                       "sample_rate");
     }
@@ -429,14 +434,14 @@ static void bad_audio(void) {
         const float kept = samples[4321];
         mm_transcript* none = NULL;
         samples[4321] = values[i];
-        CHECK_MESSAGE(mm_resample(audio, 8000, &out, &n, &error), BAD, "sample 4321");
-        CHECK_MESSAGE(mm_whisper_log_mel(model, audio, &out, &n, &error), BAD, "sample 4321");
+        CHECK_MESSAGE(mm_resample(audio, 8000, NULL, &out, &n, &error), BAD, "sample 4321");
+        CHECK_MESSAGE(mm_whisper_log_mel(model, audio, NULL, &out, &n, &error), BAD, "sample 4321");
         CHECK_MESSAGE(mm_whisper_transcribe(model, audio, &fast, &none, &error), BAD, "sample 4321");
         CHECK_STATUS(mm_transcript_push(t, audio), BAD);
         CHECK(strstr(mm_transcript_last_error(t), "sample 4321") != NULL);
         samples[4321] = kept;
     }
-    CHECK_MESSAGE(mm_resample(chunk_of(samples, SIZE_MAX, 16000), 8000, &out, &n, &error), BAD, "len");
+    CHECK_MESSAGE(mm_resample(chunk_of(samples, SIZE_MAX, 16000), 8000, NULL, &out, &n, &error), BAD, "len");
 
     /* Refused audio leaves the transcript as it was; one rate for all pieces. */
     info.struct_size = sizeof(info);

@@ -93,7 +93,7 @@ mm_status detect_voice(char** error) {
     mm_vad_segment* segments = nullptr;
     size_t n = 0;
     mm_status status = mm_vad_open(nullptr, &vad, error);
-    if (status == MM_OK) status = mm_vad_segments(vad, audio(44100), nullptr, &segments, &n, error);
+    if (status == MM_OK) status = mm_vad_segments(vad, audio(44100), nullptr, nullptr, &segments, &n, error);
     mm_free(segments);
     mm_vad_close(vad);
     return status;
@@ -107,10 +107,10 @@ mm_status tensors(char** error) {
     mm_language* languages = nullptr;
     mm_status status = mm_whisper_tokenize(model, "some words", 10, &ids, &n, error);
     if (status == MM_OK) status = mm_whisper_detokenize(model, ids, n, &text, &n, error);
-    if (status == MM_OK) status = mm_whisper_log_mel(model, audio(16000), &mel, &frames, error);
-    if (status == MM_OK) status = mm_whisper_encode(model, mel, 60, 30, 0, &encoded, &n, error);
+    if (status == MM_OK) status = mm_whisper_log_mel(model, audio(16000), nullptr, &mel, &frames, error);
+    if (status == MM_OK) status = mm_whisper_encode(model, mel, 60, 30, nullptr, &encoded, &n, error);
     const int32_t tokens[] = {50258, 50259, 50359};
-    if (status == MM_OK) status = mm_whisper_logits(model, encoded, 30, tokens, 3, 0, &logits, &n, error);
+    if (status == MM_OK) status = mm_whisper_logits(model, encoded, 30, tokens, 3, nullptr, &logits, &n, error);
     mm_free(mel);
     mm_free(encoded);
     mm_free(logits);

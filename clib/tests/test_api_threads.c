@@ -362,7 +362,7 @@ static void* endless(void* argument) {
     for (;;) {
         float* out;
         size_t n;
-        CHECK_STATUS(mm_resample(chunk_of(samples, 1600, 16000), 8000, &out, &n, NULL), MM_OK);
+        CHECK_STATUS(mm_resample(chunk_of(samples, 1600, 16000), 8000, NULL, &out, &n, NULL), MM_OK);
         mm_free(out);
         pthread_testcancel();
     }

@@ -74,9 +74,9 @@ int main(int argc, char** argv) {
     const int fork[5] = {0, 0, 0, 0, 0}, shuffle[5] = {3, 3, 0, 4, 0};
     Logits five(5 * vocab);
     inference.prefill(exec, tokens.data(), n, 0, nullptr, 0, nullptr);
-    inference.reorder(fork, 5);
+    inference.reorder(exec, fork, 5);
     inference.step(exec, branch, 5, five.data());
-    inference.reorder(shuffle, 5);
+    inference.reorder(exec, shuffle, 5);
     const int32_t next[5] = {1, 2, 3, 4, 5};
     inference.step(exec, next, 5, five.data());
     bool beams = true;
@@ -97,7 +97,7 @@ int main(int argc, char** argv) {
                               std::numeric_limits<float>::quiet_NaN());
     inference.set_window(exec, poison.data(), 2 * 140, 140);
     inference.prefill(exec, tokens.data(), n, 0, nullptr, 0, nullptr);
-    inference.reorder(fork, 5);
+    inference.reorder(exec, fork, 5);
     inference.step(exec, branch, 5, five.data());
     inference.set_window(exec, mel.data(), frames, ctx);
     Logits again(whole.size());

@@ -159,7 +159,7 @@ void test_rates_out_of_range_are_refused() {
 
 std::string complaint(const float* samples, size_t len, uint32_t rate) {
     try {
-        mm::check_chunk({samples, len, rate});
+        mm::check_chunk({samples, len, rate}, nullptr);
         return "";
     } catch (const mm::Error& e) {
         return e.status() == MM_ERROR_INVALID_ARGUMENT ? e.what() : "wrong status";

@@ -16,12 +16,7 @@ int32_t HostCallbacks::run(Call&& call) noexcept {
     std::fenv_t ours;
     std::fegetenv(&ours);
     std::fesetenv(&host_);
-    int32_t answer = 1;
-    try {
-        answer = call();
-    } catch (...) {
-        threw_ = true;
-    }
+    const int32_t answer = call();
     std::fesetenv(&ours);
     return answer;
 }

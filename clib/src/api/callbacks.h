@@ -1,5 +1,5 @@
-// The host's callbacks, called the way a host expects: in its own floating-point environment, and without harm where
-// one throws after all.
+// The host's callbacks, called the way a host expects: in its own floating-point environment. One that throws ends the
+// process: what it throws belongs to the host's C++ runtime, of which the one inside the library knows nothing.
 #pragma once
 
 #include <cfenv>
@@ -7,6 +7,13 @@
 #include "multimodal.h"
 
 namespace mm::api {
+
+// The calling thread's floating-point environment; to be taken before guard() replaces it.
+inline std::fenv_t host_environment() noexcept {
+    std::fenv_t host;
+    std::fegetenv(&host);
+    return host;
+}
 
 class HostCallbacks {
   public:
@@ -20,8 +27,6 @@ class HostCallbacks {
     void set_seconds_total(double seconds) noexcept { seconds_total_ = seconds; }
     // The environment that callbacks run in: the calling thread's, from before the library set its own.
     void set_environment(const std::fenv_t& host) noexcept { host_ = host; }
-    // Whether a callback threw, which counts as asking to stop.
-    bool threw() const noexcept { return threw_; }
 
   private:
     template <typename Call>
@@ -33,7 +38,6 @@ class HostCallbacks {
     mm_abort_callback should_abort_;
     void* user_data_;
     double seconds_total_ = -1.0;
-    bool threw_ = false;
     std::fenv_t host_;
 };
 

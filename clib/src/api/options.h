@@ -28,6 +28,7 @@ struct SizedStruct;
 
 MM_SIZED_STRUCT(mm_vad_options, max_speech_s, "call mm_vad_options_init");
 MM_SIZED_STRUCT(mm_transcribe_options, user_data, "call mm_transcribe_options_init");
+MM_SIZED_STRUCT(mm_run_options, user_data, "set it to sizeof(mm_run_options)");
 MM_SIZED_STRUCT(mm_open_options, sha256, "set it to sizeof(mm_open_options)");
 MM_SIZED_STRUCT(mm_whisper_info, weight_bytes, "set it to sizeof(mm_whisper_info)");
 MM_SIZED_STRUCT(mm_transcript_info, n_segments, "set it to sizeof(mm_transcript_info)");

@@ -9,7 +9,6 @@
 #include "api/handles.h"
 #include "api/options.h"
 #include "api/whisper.h"
-#include "audio/pcm.h"
 #include "whisper/transcribe.h"
 #include "whisper/transcribe_options.h"
 
@@ -63,25 +62,12 @@ struct Transcript {
     template <typename Work>
     auto run(const std::fenv_t& host, Work&& work) {
         callbacks.set_environment(host);
-        try {
-            return work(transcriber);
-        } catch (const Error& e) {
-            if (e.status() == MM_ERROR_ABORTED && callbacks.threw())
-                fail(MM_ERROR_ABORTED, "a callback threw an exception, which stops the work: callbacks must not throw");
-            throw;
-        }
+        return work(transcriber);
     }
 };
 
 auto& transcripts() {
     return immortal<HandleTable<mm_transcript, Transcript>>("mm_transcript");
-}
-
-// The calling thread's floating-point environment; to be taken before guard() replaces it.
-std::fenv_t host_environment() noexcept {
-    std::fenv_t host;
-    std::fegetenv(&host);
-    return host;
 }
 
 // Runs `body` with exclusive use of the transcript, which keeps the message of a failure. Messages of calls that did
@@ -133,10 +119,10 @@ mm_status mm_whisper_transcribe(mm_whisper* model, mm_audio_chunk chunk, const m
     return guard(error_out, [&] {
         const auto opened = find_model(model);
         MM_REQUIRE(out);
-        mm::check_chunk(chunk);
         const auto transcript = std::make_shared<Transcript>(opened, ReadOptions(options));
-        transcript->callbacks.set_seconds_total(static_cast<double>(chunk.len) / chunk.sample_rate);
         transcript->run(host, [&](mm::Transcriber& transcriber) {
+            transcriber.check(chunk);  // all of it, before work on its beginning
+            transcript->callbacks.set_seconds_total(static_cast<double>(chunk.len) / chunk.sample_rate);
             const size_t slice = size_t{30} * chunk.sample_rate;  // of audio at a time: features in bounded memory
             for (size_t i = 0; i < chunk.len; i += slice) {
                 transcriber.push({chunk.samples + i, std::min(slice, chunk.len - i), chunk.sample_rate});

@@ -9,6 +9,7 @@
 #include "api/guard.h"
 #include "api/handles.h"
 #include "api/options.h"
+#include "api/run.h"
 #include "audio/pcm.h"
 
 namespace mm::api {
@@ -32,13 +33,14 @@ Exclusive<VadSession> acquire(mm_vad* vad) {
 
 // Hands the probability of each window of the chunk to `consume`; returns the number of samples at 16 kHz. The session
 // is a fresh one before and after, also when it fails.
-int64_t for_each_probability(VadSession& session, const mm_audio_chunk& chunk, FunctionRef<void(float)> consume) {
+int64_t for_each_probability(VadSession& session, const mm_audio_chunk& chunk, StopSignal& stop,
+                             FunctionRef<void(float)> consume) {
     session.state = Vad::State{};
     Vad::State state;
     std::vector<float> window;
     window.reserve(Vad::kWindow);
     int64_t total = 0;
-    for_each_16khz_piece(chunk, [&](const float* samples, size_t n) {
+    for_each_16khz_piece(chunk, stop, [&](const float* samples, size_t n) {
         total += static_cast<int64_t>(n);
         while (n > 0) {
             const size_t taken = std::min<size_t>(n, Vad::kWindow - window.size());
@@ -46,6 +48,7 @@ int64_t for_each_probability(VadSession& session, const mm_audio_chunk& chunk, F
             samples += taken;
             n -= taken;
             if (window.size() < Vad::kWindow) break;
+            stop.check();
             consume(session.vad->process(state, window.data()));
             window.clear();
         }
@@ -89,7 +92,7 @@ mm_status mm_vad_process(mm_vad* vad, const float* samples, size_t len, float* p
         MM_REQUIRE(probability);
         if (len != mm::Vad::kWindow)
             mm::fail(MM_ERROR_INVALID_ARGUMENT, "len is %zu: it must be %d samples", len, mm::Vad::kWindow);
-        mm::check_chunk({samples, len, 16000});
+        mm::check_chunk({samples, len, 16000}, nullptr);
         *probability = session->vad->process(session->state, samples);
     });
 }
@@ -98,30 +101,35 @@ mm_status mm_vad_reset(mm_vad* vad) {
     return guard(nullptr, [&] { acquire(vad)->state = mm::Vad::State{}; });
 }
 
-mm_status mm_vad_probabilities(mm_vad* vad, mm_audio_chunk chunk, float** out, size_t* out_len, char** error_out) {
+mm_status mm_vad_probabilities(mm_vad* vad, mm_audio_chunk chunk, const mm_run_options* run, float** out,
+                               size_t* out_len, char** error_out) {
     clear(out, out_len);
+    const std::fenv_t host = host_environment();
     return guard(error_out, [&] {
         const auto session = acquire(vad);
         MM_REQUIRE(out);
         MM_REQUIRE(out_len);
-        mm::check_chunk(chunk);
+        Run running(run, host);
+        mm::check_chunk(chunk, &running.stop());
         std::vector<float> probabilities;
-        for_each_probability(*session, chunk, [&](float p) { probabilities.push_back(p); });
+        for_each_probability(*session, chunk, running.stop(), [&](float p) { probabilities.push_back(p); });
         hand_out(probabilities, out, out_len);
     });
 }
 
-mm_status mm_vad_segments(mm_vad* vad, mm_audio_chunk chunk, const mm_vad_options* options, mm_vad_segment** out,
-                          size_t* out_len, char** error_out) {
+mm_status mm_vad_segments(mm_vad* vad, mm_audio_chunk chunk, const mm_vad_options* options, const mm_run_options* run,
+                          mm_vad_segment** out, size_t* out_len, char** error_out) {
     clear(out, out_len);
+    const std::fenv_t host = host_environment();
     return guard(error_out, [&] {
         const auto session = acquire(vad);
         MM_REQUIRE(out);
         MM_REQUIRE(out_len);
-        mm::check_chunk(chunk);
+        Run running(run, host);
+        mm::check_chunk(chunk, &running.stop());
         const mm_vad_options given = read_struct(options);
         mm::SpeechRuns runs(mm::resolve_vad_options(&given));
-        runs.finish(for_each_probability(*session, chunk, [&](float p) { runs.push(p); }));
+        runs.finish(for_each_probability(*session, chunk, running.stop(), [&](float p) { runs.push(p); }));
         std::vector<mm_vad_segment> segments;
         for (const mm::SpeechRun& run : runs.take())
             segments.push_back({static_cast<double>(run.begin) / 16000.0, static_cast<double>(run.end) / 16000.0});

@@ -11,6 +11,7 @@
 #include "api/guard.h"
 #include "api/handles.h"
 #include "api/options.h"
+#include "api/run.h"
 #include "audio/pcm.h"
 #include "whisper/decoding.h"
 #include "whisper/inference.h"
@@ -30,12 +31,6 @@ int check_audio_ctx(const WhisperModel& model, int32_t audio_ctx) {
     return audio_ctx;
 }
 
-Exec check_threads(int32_t threads) {
-    if (threads < 0)
-        fail(MM_ERROR_INVALID_ARGUMENT, "threads is %d: use a positive number, or 0 for all cores", threads);
-    return make_exec(threads, nullptr);
-}
-
 void check_tokens(const WhisperModel& model, const int32_t* tokens, size_t n) {
     for (size_t i = 0; i < n; ++i) {
         if (tokens[i] < 0 || tokens[i] >= model.shape.n_vocab)
@@ -45,13 +40,19 @@ void check_tokens(const WhisperModel& model, const int32_t* tokens, size_t n) {
 }
 
 // The log-mel spectrogram of a whole chunk, [frames][n_mels].
-Buffer<float> log_mel(const WhisperModel& model, const mm_audio_chunk& chunk, const Exec& exec, int64_t* frames) {
+Buffer<float> log_mel(const WhisperModel& model, const mm_audio_chunk& chunk, Run& run, int64_t* frames) {
+    const Exec& exec = run.exec();
     LogMel mel(model.mel_filters, model.shape.n_mels);
-    for_each_16khz_piece(chunk, [&](const float* samples, size_t n) { mel.push(exec, samples, n); });
+    for_each_16khz_piece(chunk, run.stop(), [&](const float* samples, size_t n) { mel.push(exec, samples, n); });
     mel.finish(exec);
     *frames = mel.frames();
-    Buffer<float> result(static_cast<size_t>(*frames) * static_cast<size_t>(model.shape.n_mels));
-    mel.take(0, *frames, *frames, result.data());
+    const size_t mels = static_cast<size_t>(model.shape.n_mels);
+    Buffer<float> result(static_cast<size_t>(*frames) * mels);
+    constexpr int64_t kSlice = 4096;  // frames between two questions whether to stop
+    for (int64_t from = 0; from < *frames; from += kSlice) {
+        run.stop().check();
+        mel.take(from, std::min(*frames, from + kSlice), *frames, result.data() + static_cast<size_t>(from) * mels);
+    }
     return result;
 }
 
@@ -111,15 +112,17 @@ mm_status mm_whisper_info_get(const mm_whisper* model, mm_whisper_info* info) {
     });
 }
 
-mm_status mm_whisper_detect_language(mm_whisper* model, mm_audio_chunk chunk, int32_t threads, mm_language** out,
-                                     size_t* out_len, char** error_out) {
+mm_status mm_whisper_detect_language(mm_whisper* model, mm_audio_chunk chunk, const mm_run_options* run,
+                                     mm_language** out, size_t* out_len, char** error_out) {
     clear(out, out_len);
+    const std::fenv_t host = host_environment();
     return guard(error_out, [&] {
         const auto opened = find_model(model);
         MM_REQUIRE(out);
         MM_REQUIRE(out_len);
-        mm::check_chunk(chunk);
-        const mm::Exec exec = check_threads(threads);
+        Run running(run, host);
+        const mm::Exec& exec = running.exec();
+        mm::check_chunk(chunk, &running.stop());
         if (!opened->tokenizer->multilingual())
             mm::fail(MM_ERROR_UNSUPPORTED, "%s is an English-only model: it cannot tell languages apart",
                      opened->file->name().c_str());
@@ -129,7 +132,7 @@ mm_status mm_whisper_detect_language(mm_whisper* model, mm_audio_chunk chunk, in
         mm_audio_chunk head = chunk;
         head.len = std::min<size_t>(chunk.len, window_seconds * chunk.sample_rate);
         int64_t frames;
-        const mm::Buffer<float> window = log_mel(*opened, head, exec, &frames);
+        const mm::Buffer<float> window = log_mel(*opened, head, running, &frames);
         mm::Inference inference(opened, 1);
         inference.set_window(exec, window.data(), static_cast<int>(frames), n_ctx);
         const std::vector<float> probabilities = mm::language_probabilities(exec, inference);
@@ -146,23 +149,27 @@ mm_status mm_whisper_detect_language(mm_whisper* model, mm_audio_chunk chunk, in
     });
 }
 
-mm_status mm_whisper_log_mel(mm_whisper* model, mm_audio_chunk chunk, float** out, size_t* frames, char** error_out) {
+mm_status mm_whisper_log_mel(mm_whisper* model, mm_audio_chunk chunk, const mm_run_options* run, float** out,
+                             size_t* frames, char** error_out) {
     clear(out, frames);
+    const std::fenv_t host = host_environment();
     return guard(error_out, [&] {
         const auto opened = find_model(model);
         MM_REQUIRE(out);
         MM_REQUIRE(frames);
-        mm::check_chunk(chunk);
+        Run running(run, host);
+        mm::check_chunk(chunk, &running.stop());
         int64_t n;
-        mm::Buffer<float> mel = log_mel(*opened, chunk, mm::make_exec(0, nullptr), &n);
+        mm::Buffer<float> mel = log_mel(*opened, chunk, running, &n);
         *frames = static_cast<size_t>(n);
         *out = mel.release();
     });
 }
 
-mm_status mm_whisper_encode(mm_whisper* model, const float* mel, size_t frames, int32_t audio_ctx, int32_t threads,
-                            float** out, size_t* out_len, char** error_out) {
+mm_status mm_whisper_encode(mm_whisper* model, const float* mel, size_t frames, int32_t audio_ctx,
+                            const mm_run_options* run, float** out, size_t* out_len, char** error_out) {
     clear(out, out_len);
+    const std::fenv_t host = host_environment();
     return guard(error_out, [&] {
         const auto opened = find_model(model);
         MM_REQUIRE(out);
@@ -172,7 +179,8 @@ mm_status mm_whisper_encode(mm_whisper* model, const float* mel, size_t frames, 
         if (frames > 2 * static_cast<size_t>(n_ctx))
             mm::fail(MM_ERROR_INVALID_ARGUMENT, "frames is %zu: %d encoder positions hear at most %d", frames, n_ctx,
                      2 * n_ctx);
-        const mm::Exec exec = check_threads(threads);
+        const Run running(run, host);
+        const mm::Exec& exec = running.exec();
         mm::Buffer<float> result(static_cast<size_t>(n_ctx) * static_cast<size_t>(opened->shape.n_audio_state));
         mm::encode(exec, *opened, mel, static_cast<int>(frames), n_ctx, result.data());
         *out_len = result.size();
@@ -181,8 +189,10 @@ mm_status mm_whisper_encode(mm_whisper* model, const float* mel, size_t frames, 
 }
 
 mm_status mm_whisper_logits(mm_whisper* model, const float* encoded, int32_t audio_ctx, const int32_t* tokens,
-                            size_t n_tokens, int32_t threads, float** out, size_t* out_len, char** error_out) {
+                            size_t n_tokens, const mm_run_options* run, float** out, size_t* out_len,
+                            char** error_out) {
     clear(out, out_len);
+    const std::fenv_t host = host_environment();
     return guard(error_out, [&] {
         const auto opened = find_model(model);
         MM_REQUIRE(encoded);
@@ -194,7 +204,8 @@ mm_status mm_whisper_logits(mm_whisper* model, const float* encoded, int32_t aud
             mm::fail(MM_ERROR_INVALID_ARGUMENT, "n_tokens is %zu: it must be 1 to %d", n_tokens,
                      opened->shape.n_text_ctx);
         check_tokens(*opened, tokens, n_tokens);
-        const mm::Exec exec = check_threads(threads);
+        const Run running(run, host);
+        const mm::Exec& exec = running.exec();
         const int n = static_cast<int>(n_tokens);
         std::vector<int> rows(n_tokens);
         std::iota(rows.begin(), rows.end(), 0);

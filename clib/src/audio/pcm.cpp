@@ -11,6 +11,7 @@ namespace {
 
 constexpr uint32_t kMinRate = 8000, kMaxRate = 192000;
 constexpr float kMaxMagnitude = 1e6f;
+constexpr size_t kSlice = size_t{1} << 20;  // samples looked at between two questions whether to stop
 
 bool is_good(float x) {
     return std::fabs(x) <= kMaxMagnitude;  // false for NaN
@@ -31,7 +32,7 @@ size_t first_bad(const float* x, size_t n) {
 
 }  // namespace
 
-void check_chunk(const mm_audio_chunk& chunk) {
+void check_chunk(const mm_audio_chunk& chunk, StopSignal* stop) {
     if (chunk.sample_rate < kMinRate || chunk.sample_rate > kMaxRate)
         fail(MM_ERROR_INVALID_ARGUMENT, "sample_rate is %u: it must be %u to %u hertz", chunk.sample_rate, kMinRate,
              kMaxRate);
@@ -40,7 +41,13 @@ void check_chunk(const mm_audio_chunk& chunk) {
         fail(MM_ERROR_INVALID_ARGUMENT, "samples is NULL but len is %zu: pass the samples, or len 0", chunk.len);
     if (chunk.len > static_cast<size_t>(PTRDIFF_MAX) / sizeof(float))
         fail(MM_ERROR_INVALID_ARGUMENT, "len is %zu: more samples than memory can hold", chunk.len);
-    const size_t bad = first_bad(chunk.samples, chunk.len);
+    size_t bad = 0;
+    while (bad < chunk.len) {
+        if (stop) stop->check();
+        const size_t slice = std::min(kSlice, chunk.len - bad), good = first_bad(chunk.samples + bad, slice);
+        bad += good;
+        if (good < slice) break;
+    }
     if (bad == chunk.len) return;
     const float value = chunk.samples[bad];
     if (std::isfinite(value))

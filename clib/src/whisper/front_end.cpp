@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "audio/pcm.h"
 #include "runtime/error.h"
 
 namespace mm {
@@ -16,7 +15,6 @@ FrontEnd::FrontEnd(const WhisperModel& model, const TranscribeOptions& options)
 }
 
 void FrontEnd::push(const Exec& exec, const mm_audio_chunk& chunk) {
-    check_chunk(chunk);
     if (sample_rate_ != 0 && chunk.sample_rate != sample_rate_)
         fail(MM_ERROR_INVALID_ARGUMENT, "sample_rate is %u but audio before it had %u; one transcript has one rate",
              chunk.sample_rate, sample_rate_);
@@ -24,13 +22,18 @@ void FrontEnd::push(const Exec& exec, const mm_audio_chunk& chunk) {
         resampler_.emplace(chunk.sample_rate, LogMel::kSampleRate);
     sample_rate_ = chunk.sample_rate;
     pushed_ += chunk.len;
-    if (!resampler_) {
-        filter(exec, chunk.samples, chunk.len);
-        return;
+    const size_t piece = chunk.sample_rate;  // a second at a time, which is resampled in a few milliseconds
+    for (size_t i = 0; i < chunk.len; i += piece) {
+        if (exec.stop) exec.stop->check();
+        const size_t n = std::min(piece, chunk.len - i);
+        if (!resampler_) {
+            filter(exec, chunk.samples + i, n);
+            continue;
+        }
+        resampled_.clear();
+        resampler_->push(chunk.samples + i, n, resampled_);
+        filter(exec, resampled_.data(), resampled_.size());
     }
-    resampled_.clear();
-    resampler_->push(chunk.samples, chunk.len, resampled_);
-    filter(exec, resampled_.data(), resampled_.size());
 }
 
 void FrontEnd::finish(const Exec& exec) {

@@ -17,6 +17,7 @@ class FrontEnd {
   public:
     FrontEnd(const WhisperModel& model, const TranscribeOptions& options);
 
+    // The chunk must have been checked (audio/pcm.h). Refused for its rate, it leaves everything as it was.
     void push(const Exec& exec, const mm_audio_chunk& chunk);
     void finish(const Exec& exec);
 

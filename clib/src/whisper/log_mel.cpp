@@ -37,10 +37,6 @@ LogMel::LogMel(const float* filters, int n_mels)
     }
 }
 
-int64_t LogMel::frames() const {
-    return first_frame_ + static_cast<int64_t>(prefix_max_.size());
-}
-
 void LogMel::push(const Exec& exec, const float* samples, size_t n) {
     while (n > 0) {
         const size_t slice = std::min(n, kSlice);
@@ -68,7 +64,7 @@ void LogMel::finish(const Exec& exec) {
 
 // Computes frames frames() to frame - 1, or changes nothing if that fails or is stopped.
 void LogMel::compute_until(const Exec& exec, int64_t frame) {
-    const int64_t n = frame - frames();
+    const int64_t n = frame - frames_;
     if (n <= 0) return;
     if (!started_) {
         std::vector<float> reflected(pending_.begin() + 1, pending_.begin() + 1 + kReflected);
@@ -76,24 +72,37 @@ void LogMel::compute_until(const Exec& exec, int64_t frame) {
         pending_.insert(pending_.begin(), reflected.begin(), reflected.end());
         started_ = true;
     }
-    const size_t held = prefix_max_.size(), mels = static_cast<size_t>(n_mels_);
+    const size_t mels = static_cast<size_t>(n_mels_), held = blocks_.size();
+    const int64_t first_block = first_frame_ / kBlock;
     try {
-        log_.resize((held + static_cast<size_t>(n)) * mels);
-        prefix_max_.resize(held + static_cast<size_t>(n));
-        parallel_for(exec, static_cast<int>((n + kTask - 1) / kTask), [&](int task) {
-            const int64_t first = int64_t{task} * kTask;
-            const size_t at = held + static_cast<size_t>(first);
-            compute(*exec.kernels, pending_.data() + first * kHop,
-                    static_cast<int>(std::min<int64_t>(kTask, n - first)), log_.data() + at * mels,
-                    prefix_max_.data() + at);
+        for (int64_t b = first_block + static_cast<int64_t>(held); b * kBlock < frame; b++)
+            blocks_.push_back({std::vector<float>(kBlock * mels), std::vector<float>(kBlock)});
+        // Tasks begin at multiples of kTask, so that each stays within a block.
+        const int64_t first_task = frames_ / kTask, last_task = (frame - 1) / kTask;
+        parallel_for(exec, static_cast<int>(last_task - first_task + 1), [&](int task) {
+            const int64_t from = std::max(frames_, (first_task + task) * kTask);
+            const int64_t to = std::min(frame, (first_task + task + 1) * kTask);
+            Block& block = block_of(from);
+            const size_t at = static_cast<size_t>(from % kBlock);
+            compute(*exec.kernels, pending_.data() + (from - frames_) * kHop, static_cast<int>(to - from),
+                    block.log.data() + at * mels, block.maximum.data() + at);
         });
     } catch (...) {
-        prefix_max_.resize(held);  // which is what counts the frames
+        blocks_.resize(held);
         throw;
     }
-    for (size_t i = held; i < prefix_max_.size(); i++)
-        prefix_max_[i] = std::max(prefix_max_[i], i > 0 ? prefix_max_[i - 1] : discarded_max_);
+    float maximum = maximum_until(frames_);
+    for (int64_t i = frames_; i < frame; i++) {
+        float& own = block_of(i).maximum[static_cast<size_t>(i % kBlock)];
+        own = maximum = std::max(own, maximum);
+    }
+    frames_ = frame;
     pending_.erase(pending_.begin(), pending_.begin() + n * kHop);
+}
+
+float LogMel::maximum_until(int64_t frame) const {
+    return frame > first_frame_ ? block_of(frame - 1).maximum[static_cast<size_t>((frame - 1) % kBlock)]
+                                : discarded_max_;
 }
 
 // n frames: log[n][n_mels] and the maximum of each.
@@ -129,23 +138,21 @@ void LogMel::compute(const Kernels& k, const float* samples, int n, float* log, 
 }
 
 void LogMel::take(int64_t from, int64_t to, int64_t maximum_to, float* out) const {
-    if (from >= to) return;
-    const float maximum =
-        maximum_to > first_frame_ ? prefix_max_[static_cast<size_t>(maximum_to - first_frame_ - 1)] : discarded_max_;
-    const float least = maximum - 8;
+    const float least = maximum_until(maximum_to) - 8;
     const size_t mels = static_cast<size_t>(n_mels_);
-    const float* log = log_.data() + static_cast<size_t>(from - first_frame_) * mels;
-    const size_t count = static_cast<size_t>(to - from) * mels;
-    for (size_t i = 0; i < count; i++) out[i] = (std::max(log[i], least) + 4) * 0.25f;
+    for (int64_t frame = from; frame < to; frame++, out += mels) {
+        const float* log = block_of(frame).log.data() + static_cast<size_t>(frame % kBlock) * mels;
+        for (size_t i = 0; i < mels; i++) out[i] = (std::max(log[i], least) + 4) * 0.25f;
+    }
 }
 
 void LogMel::discard_before(int64_t frame) {
-    const int64_t n = std::min(frame, frames()) - first_frame_;
-    if (n <= 0) return;
-    discarded_max_ = prefix_max_[static_cast<size_t>(n - 1)];
-    prefix_max_.erase(prefix_max_.begin(), prefix_max_.begin() + n);
-    log_.erase(log_.begin(), log_.begin() + n * n_mels_);
-    first_frame_ += n;
+    const int64_t first = std::min(frame, frames_);
+    if (first <= first_frame_) return;
+    discarded_max_ = maximum_until(first);
+    const int64_t unused = first / kBlock - first_frame_ / kBlock;
+    for (int64_t i = 0; i < unused && !blocks_.empty(); i++) blocks_.pop_front();
+    first_frame_ = first;
 }
 
 }  // namespace mm

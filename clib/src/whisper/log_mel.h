@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "audio/fft.h"
@@ -27,7 +28,7 @@ class LogMel {
     void push(const Exec& exec, const float* samples, size_t n);
     void finish(const Exec& exec);  // computes the last frames: floor(samples / 160) in all; no push after it
 
-    int64_t frames() const;  // available so far, counted from the start of the audio
+    int64_t frames() const { return frames_; }  // available so far, counted from the start of the audio
     bool finished() const { return finished_; }
     // Normalised frames [from, to) into out[to - from][n_mels]; `maximum_to` (at least 1, and not before the discarded
     // frames) bounds the frames the maximum is over.
@@ -36,10 +37,21 @@ class LogMel {
     void discard_before(int64_t frame);
 
   private:
+    // Frames are kept in blocks, so that audio of any length is neither moved nor copied as more of it comes and goes.
+    struct Block {
+        std::vector<float> log;      // raw log10, [kBlock][n_mels]
+        std::vector<float> maximum;  // of all frames up to and including each, once it is there
+    };
+    static constexpr int kBlock = 1024;
     struct Band {
         int begin, end;  // the bins a filter is not zero in
     };
     void compute_until(const Exec& exec, int64_t frame);
+    Block& block_of(int64_t frame) { return blocks_[static_cast<size_t>(frame / kBlock - first_frame_ / kBlock)]; }
+    const Block& block_of(int64_t frame) const {
+        return blocks_[static_cast<size_t>(frame / kBlock - first_frame_ / kBlock)];
+    }
+    float maximum_until(int64_t frame) const;  // of all frames before it
     void compute(const Kernels& k, const float* samples, int n, float* log, float* maximum) const;
 
     const float* filters_;
@@ -47,11 +59,11 @@ class LogMel {
     RealFft fft_;
     std::vector<Band> bands_;
     std::vector<float> window_;
-    std::vector<float> pending_;     // samples from the start of the next frame on
-    std::vector<float> log_;         // raw log10 frames from first_frame_
-    std::vector<float> prefix_max_;  // maximum of all frames up to and including each
-    float discarded_max_;            // maximum of all frames before first_frame_
-    int64_t first_frame_ = 0;
+    std::vector<float> pending_;  // samples from the start of the next frame on
+    std::deque<Block> blocks_;    // of them the first holds frame first_frame_ / kBlock * kBlock on
+    float discarded_max_;         // maximum of all frames before first_frame_
+    int64_t first_frame_ = 0;     // that is not discarded
+    int64_t frames_ = 0;
     int64_t n_samples_ = 0;
     bool started_ = false;  // pending_ begins with the reflected start
     bool finished_ = false;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 
 #include "audio/pcm.h"
 #include "runtime/error.h"
@@ -132,10 +133,19 @@ struct Transcriber::State {
             failure_message = e.what();
             throw;
         } catch (const std::bad_alloc&) {
-            failure = MM_ERROR_NO_MEMORY;
-            failure_message = "out of memory";  // so short a string needs none
+            keep_failure(MM_ERROR_NO_MEMORY, "out of memory");
+            throw;
+        } catch (const std::length_error&) {  // a container asked for more than can exist
+            keep_failure(MM_ERROR_NO_MEMORY, "out of memory");
+            throw;
+        } catch (...) {
+            keep_failure(MM_ERROR_INTERNAL, "it has failed");
             throw;
         }
+    }
+    void keep_failure(mm_status status, const char* message) {
+        failure = status;
+        failure_message = message;  // so short a string needs no memory
     }
 
     int64_t content_frames() const { return front.mel().frames(); }
@@ -342,10 +352,18 @@ Transcriber::Transcriber(std::shared_ptr<const WhisperModel> model, const mm_tra
     : state_(std::make_unique<State>(std::move(model), options)) {}
 Transcriber::~Transcriber() = default;
 
-void Transcriber::push(const mm_audio_chunk& chunk) {
+void Transcriber::check(const mm_audio_chunk& chunk) {
     State& s = *state_;
     if (s.pushes_ended) fail(MM_ERROR_INVALID_ARGUMENT, "audio was pushed after finish; open another transcript");
-    check_chunk(chunk);  // refused audio leaves everything as it was
+    s.guarded([&] {
+        StopSignal stop = s.stop_signal();
+        check_chunk(chunk, &stop);
+    });
+}
+
+void Transcriber::push(const mm_audio_chunk& chunk) {
+    State& s = *state_;
+    check(chunk);  // refused audio leaves everything as it was
     s.guarded([&] {
         StopSignal stop = s.stop_signal();
         s.front.push(make_exec(s.options.threads, &stop), chunk);

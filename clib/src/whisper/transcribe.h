@@ -48,6 +48,8 @@ class Transcriber {
     Transcriber(std::shared_ptr<const WhisperModel> model, const mm_transcribe_options* options);
     ~Transcriber();
 
+    // Whether a chunk can be pushed: throws Error(INVALID_ARGUMENT, ABORTED).
+    void check(const mm_audio_chunk& chunk);
     void push(const mm_audio_chunk& chunk);
     void finish();
     int32_t step();  // MM_STEP_*
