@@ -152,6 +152,22 @@ void timestamp_rules() {
     CHECK(only(allowed_after(o, {at(0.0), 'a', at(30.0)}), 0, 0));
 }
 
+// A window of 6 s (300 positions) has no timestamp beyond its end: audio behind it would be passed over.
+void timestamps_stay_inside_the_window() {
+    const int times = tokenizer().timestamp_begin();
+    mm::DecodingOptions o = plain();
+    o.timestamps = true;
+    o.audio_ctx = 300;
+    o.max_initial_timestamp = 30.0f;
+    CHECK(only(allowed_after(o, {}), times, at(6.0) + 1));
+    const std::map<int32_t, float> text = {{'a', 20.0f}};
+    std::vector<bool> c = allowed_after(o, {at(0.5), 'a'}, text);
+    CHECK(c[static_cast<size_t>(at(6.0))] && !c[static_cast<size_t>(at(6.02))] && !c[static_cast<size_t>(at(30.0))]);
+    CHECK(only(allowed_after(o, {at(0.0), 'a'}), times + 1, at(6.0) + 1));
+    c = allowed_after(o, {at(0.5), 'a', at(6.0), at(6.0), 'b'}, text);
+    CHECK(c['a'] && !c[static_cast<size_t>(at(6.0))] && !c[static_cast<size_t>(at(6.02))]);
+}
+
 // Whatever a model says, the timestamps of a window obey the rules.
 void any_logits_give_ordered_pairs() {
     const mm::Tokenizer& t = tokenizer();
@@ -399,6 +415,7 @@ int main() {
     no_speech_is_read_at_the_start_of_transcript();
     suppression();
     timestamp_rules();
+    timestamps_stay_inside_the_window();
     any_logits_give_ordered_pairs();
     top_k_is_a_stable_sort();
     greedy();

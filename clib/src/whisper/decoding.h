@@ -21,6 +21,7 @@ struct DecodingOptions {
     bool suppress_blank = true;
     bool timestamps = true;
     float max_initial_timestamp = 1.0f;
+    int audio_ctx = 1500;                  // of the window, in positions of 20 ms: no timestamp is beyond its end
     int max_new_tokens = 0;                // 0: n_text_ctx / 2
     std::vector<int32_t> suppress_tokens;  // resolved: control tokens included
     uint64_t seed = 0;

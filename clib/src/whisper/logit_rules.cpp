@@ -28,14 +28,15 @@ LogitRules::LogitRules(const Kernels& kernels, const Tokenizer& tokenizer, const
       timestamps_(options.timestamps),
       n_vocab_(tokenizer.n_vocab()),
       eot_(tokenizer.eot()),
-      timestamp_begin_(tokenizer.timestamp_begin()) {
+      timestamp_begin_(tokenizer.timestamp_begin()),
+      timestamp_end_(std::min(n_vocab_, timestamp_begin_ + options.audio_ctx + 1)) {
     if (options.suppress_blank) {
         suppressed_first_ = tokenizer.encode(" ");
         suppressed_first_.push_back(eot_);
     }
     if (timestamps_) suppressed_.push_back(tokenizer.no_timestamps());
     const double steps = std::nearbyint(static_cast<double>(options.max_initial_timestamp) / kSecondsPerTimestamp);
-    const int last = n_vocab_ - 1 - timestamp_begin_;
+    const int last = timestamp_end_ - 1 - timestamp_begin_;
     last_initial_time_ = timestamp_begin_ + (steps < last ? static_cast<int>(steps) : last);
 }
 
@@ -58,14 +59,14 @@ Allowed LogitRules::allow_times(float* logits, const TokenHistory& history) cons
     // They do not decrease, and no segment is empty: only the second of a pair may repeat the last one.
     const int earliest = std::max(timestamp_begin_, history.last_time + (opened ? 0 : 1));
     std::fill(logits + timestamp_begin_, logits + earliest, kNever);
-    if (earliest == n_vocab_) return normalised(logits, begin, timestamp_begin_);
+    if (earliest >= timestamp_end_) return normalised(logits, begin, timestamp_begin_);
 
     // Where all timestamps together are more probable than any other token, it must be one of them.
-    const Allowed times = normalised(logits, earliest, n_vocab_);
+    const Allowed times = normalised(logits, earliest, timestamp_end_);
     Candidate other;
     const bool any_other = top_k(logits, begin, timestamp_begin_, 1, &other) == 1;
     if (times.begin < times.end && (!any_other || times.log_sum > other.logit)) return times;
-    return normalised(logits, begin, n_vocab_);
+    return normalised(logits, begin, timestamp_end_);
 }
 
 Allowed LogitRules::normalised(const float* logits, int begin, int end) const {

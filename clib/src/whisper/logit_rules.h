@@ -42,7 +42,8 @@ class LogitRules {
     std::vector<int32_t> suppressed_, suppressed_first_;
     bool timestamps_;
     int32_t n_vocab_, eot_, timestamp_begin_;
-    int32_t last_initial_time_;  // latest timestamp a window may start with
+    int32_t timestamp_end_;      // behind the latest timestamp a window may have
+    int32_t last_initial_time_;  // latest one it may start with
 };
 
 }  // namespace mm

@@ -10,6 +10,7 @@
 #include "runtime/error.h"
 #include "runtime/utf8.h"
 #include "whisper/decoding.h"
+#include "whisper/fallback.h"
 #include "whisper/front_end.h"
 #include "whisper/inference.h"
 #include "whisper/transcribe_options.h"
@@ -33,27 +34,6 @@ int64_t frames_of(double time) {
 
 bool is_blank(const std::string& text) {
     return text.find_first_not_of(" \t\r\n\v\f") == std::string::npos;
-}
-
-bool needs_fallback(const DecodingResult& r, const TranscribeOptions& o) {
-    if (r.compression_ratio > o.compression_ratio_threshold) return true;
-    if (!(r.avg_logprob < o.log_prob_threshold)) return false;
-    return !(r.no_speech_prob > o.no_speech_threshold);  // silence is not worth another try
-}
-
-bool is_silence(const DecodingResult& r, const TranscribeOptions& o) {
-    if (!(r.no_speech_prob > o.no_speech_threshold)) return false;
-    return std::isinf(o.log_prob_threshold) || !(r.avg_logprob > o.log_prob_threshold);
-}
-
-// Of attempts that all failed: the most probable one, repetitive ones only if there is no other.
-const DecodingResult& best_of_failed(const std::vector<DecodingResult>& attempts, float compression_ratio_threshold) {
-    const auto better = [&](const DecodingResult& a, const DecodingResult& b) {
-        const bool a_fine = a.compression_ratio <= compression_ratio_threshold;
-        const bool b_fine = b.compression_ratio <= compression_ratio_threshold;
-        return a_fine != b_fine ? a_fine : a.avg_logprob > b.avg_logprob;
-    };
-    return *std::min_element(attempts.begin(), attempts.end(), better);
 }
 
 // Gives each token the text of the code points it completes.
@@ -181,7 +161,14 @@ struct Transcriber::State {
         return {previous_tokens.begin() + static_cast<std::ptrdiff_t>(from), previous_tokens.end()};
     }
 
-    DecodingResult decode(const Exec& exec, int& attempt) {
+    // A window's text, and what it took to get it.
+    struct Decoded {
+        DecodingResult result;
+        int attempt;
+        float last_temperature;  // tried: above the result's where all attempts failed
+    };
+
+    Decoded decode(const Exec& exec) {
         DecodingOptions d;
         d.task = options.task;
         d.language = language;
@@ -193,11 +180,12 @@ struct Transcriber::State {
         d.suppress_blank = options.suppress_blank;
         d.timestamps = options.timestamps;
         d.max_initial_timestamp = options.max_initial_timestamp;
+        d.audio_ctx = options.audio_ctx;
         d.max_new_tokens = options.max_new_tokens;
         d.suppress_tokens = options.suppress_tokens;
 
         std::vector<DecodingResult> attempts;
-        for (attempt = 0; attempt < static_cast<int>(options.temperatures.size()); ++attempt) {
+        for (int attempt = 0; attempt < static_cast<int>(options.temperatures.size()); ++attempt) {
             d.temperature = options.temperatures[static_cast<size_t>(attempt)];
             d.seed = options.seed + (static_cast<uint64_t>(window) << 8) + static_cast<uint64_t>(attempt);
             TokenText text(*model->tokenizer);
@@ -209,15 +197,14 @@ struct Transcriber::State {
                     return options.on_token(&shown, options.user_data);
                 };
             DecodingResult result = decode_window(exec, inference, d);
-            if (!needs_fallback(result, options)) return result;
+            if (!needs_fallback(result, options)) return {std::move(result), attempt, d.temperature};
             log_line(MM_LOG_DEBUG, "window %d, temperature %.1f: log-probability %.2f, compression ratio %.2f", window,
                      static_cast<double>(d.temperature), static_cast<double>(result.avg_logprob),
                      static_cast<double>(result.compression_ratio));
             attempts.push_back(std::move(result));
         }
-        const DecodingResult& best = best_of_failed(attempts, options.compression_ratio_threshold);
-        attempt = static_cast<int>(&best - attempts.data());
-        return best;
+        const size_t best = best_of_failed(attempts, options);
+        return {std::move(attempts[best]), static_cast<int>(best), d.temperature};
     }
 
     // Cuts the tokens at pairs of timestamps; returns where the next window starts, relative to this one, in frames.
@@ -274,15 +261,14 @@ struct Transcriber::State {
         set_window(exec, segment_size);
         detect_language(exec);
 
-        int attempt = 0;
-        const DecodingResult result = decode(exec, attempt);
+        const Decoded decoded = decode(exec);
         const int64_t window_start = seek;
         std::vector<Segment> found;
-        if (is_silence(result, options)) {
+        if (is_silence(decoded.result, options)) {
             seek += segment_size;
         } else {
             bool single_timestamp_ending;
-            seek += cut(result, segment_size, attempt, found, single_timestamp_ending);
+            seek += cut(decoded.result, segment_size, decoded.attempt, found, single_timestamp_ending);
             if (options.word_timestamps) {
                 WordSegments words{exec, inference, options, language, window_start, segment_size, content_frames()};
                 seek = words.add(found, single_timestamp_ending, seek, last_speech);
@@ -291,7 +277,8 @@ struct Transcriber::State {
         // A window without progress (a first timestamp pair at 0.0) must not be decoded for ever.
         if (seek <= window_start) seek = window_start + segment_size;
         ++window;
-        keep(found, result.temperature);
+        // A window that was skipped leaves the prompt as it was.
+        if (!found.empty()) keep(found, decoded.last_temperature);
         front.mel().discard_before(std::min(seek, content_frames()));
     }
 
