@@ -26,6 +26,9 @@ from pyffi.errors import AudioError, InvalidArgument
 
 SAMPLE_RATE = 16000
 BLOCK_SECONDS = 10
+SALVAGED_FRAMES = 1024
+# What PyAV raises for damaged files, besides FFmpeg's own errors: attributes and elements that are not there.
+_DAMAGED = (ValueError, AttributeError, IndexError, OverflowError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,7 +104,8 @@ class SoundFileSource:
 
     def __init__(self, file: str | BinaryIO, name: str) -> None:
         self._name = name
-        self._file = soundfile.SoundFile(file)
+        # In the bytes of the file system: soundfile would refuse a name that is not UTF-8.
+        self._file = soundfile.SoundFile(os.fsencode(file) if isinstance(file, str) else file)
         self.sample_rate: int = self._file.samplerate
         self.duration: float | None = self._file.frames / self.sample_rate
 
@@ -111,6 +115,9 @@ class SoundFileSource:
             try:
                 block: Floats = self._file.read(BLOCK_SECONDS * self.sample_rate, dtype="float32", always_2d=True)
             except (soundfile.LibsndfileError, OSError) as error:
+                for good in self._salvage(done):
+                    done += len(good)
+                    yield good.mean(axis=1, dtype=np.float32)
                 raise AudioError(
                     f"{self._name} is damaged {done / self.sample_rate:.1f} s from its start: {error}"
                 ) from error
@@ -124,6 +131,15 @@ class SoundFileSource:
                 f"{self._name} is cut short: its header promises {missing / self.sample_rate:.1f} s more", stacklevel=2
             )
 
+    def _salvage(self, start: int) -> Iterator[Floats]:
+        """What can be read of a block that is damaged somewhere."""
+        try:
+            self._file.seek(start)
+            while len(block := self._file.read(SALVAGED_FRAMES, dtype="float32", always_2d=True)):
+                yield block
+        except (soundfile.LibsndfileError, OSError):
+            return
+
     def close(self) -> None:
         self._file.close()
 
@@ -135,13 +151,20 @@ class PyAvSource:
         import av
 
         self._name = name
+        self._opened: BinaryIO | None = None
+        if isinstance(file, str) and not file.isprintable():  # such as a name that is not UTF-8
+            file = self._opened = Path(file).open("rb")  # noqa: SIM115, open for as long as this object
         self._container = av.open(file, mode="r", metadata_errors="ignore")
-        if not self._container.streams.audio:
-            raise AudioError(f"{name} has no audio in it")
-        self._stream = self._container.streams.audio[0]
-        self.sample_rate = self._stream.rate
-        length = self._container.duration
-        self.duration: float | None = length / av.time_base if length and length > 0 else None
+        try:
+            if not self._container.streams.audio:
+                raise AudioError(f"{name} has no audio in it")
+            self._stream = self._container.streams.audio[0]
+            self.sample_rate: int = self._stream.rate
+            length = self._container.duration
+            self.duration: float | None = length / av.time_base if length and length > 0 else None
+        except BaseException:
+            self.close()
+            raise
 
     def blocks(self) -> Iterator[Floats]:
         pending: list[Floats] = []
@@ -156,16 +179,20 @@ class PyAvSource:
     def _frames(self) -> Iterator[Floats]:
         import av
 
-        planar = av.AudioResampler(format="fltp")  # the layout and rate stay as they are
+        # Interleaved, as PyAV miscounts the planes of more than 8 channels; layout and rate stay as they are.
+        interleaved = av.AudioResampler(format="flt")
         try:
             for frame in self._container.decode(self._stream):
-                for converted in planar.resample(frame):
-                    yield converted.to_ndarray().mean(axis=0, dtype=np.float32)
-        except (av.FFmpegError, ValueError) as error:
+                for converted in interleaved.resample(frame):
+                    samples = converted.to_ndarray().reshape(-1, converted.layout.nb_channels)
+                    yield samples.mean(axis=1, dtype=np.float32)
+        except (av.FFmpegError, *_DAMAGED) as error:
             raise AudioError(f"{self._name} is damaged: {error}") from error
 
     def close(self) -> None:
         self._container.close()
+        if self._opened:
+            self._opened.close()
 
 
 class SpooledSource:
@@ -243,8 +270,10 @@ def _read_file(file: str | BinaryIO, name: str) -> Source:
         raise AudioError(f"{name} is empty")
     try:
         return SoundFileSource(file, name)
-    except (soundfile.LibsndfileError, TypeError) as error:  # TypeError: a name that ends in .raw
-        reason = str(error).removeprefix(f"Error opening {file!r}: ").rstrip(".")
+    except TypeError:  # a name that ends in .raw
+        reason = "nothing says what samples .raw files hold: read them with numpy.fromfile, pass float32"
+    except soundfile.LibsndfileError as error:
+        reason = error.error_string.rstrip(".")
     try:
         import av
     except ImportError:
@@ -256,8 +285,8 @@ def _read_file(file: str | BinaryIO, name: str) -> Source:
         file.seek(0)
     try:
         return PyAvSource(file, name)
-    except (av.FFmpegError, ValueError) as error:
-        if isinstance(error, AudioError):
+    except (av.FFmpegError, *_DAMAGED) as error:
+        if isinstance(error, AudioError) and not name.endswith(".raw"):
             raise
         why = getattr(error, "strerror", None) or error
         raise AudioError(f"{name} cannot be read as audio: {reason} (libsndfile); {why} (FFmpeg)") from error

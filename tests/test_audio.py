@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import sys
 import threading
 import tracemalloc
@@ -73,6 +74,60 @@ def test_what_soundfile_refuses_is_read_by_pyav(folder: Path, tone: Tone, name: 
     # The encoder shifts: find the best match.
     shifts = [float(np.corrcoef(chunk.samples[s : s + 20000], expected[:20000])[0, 1]) for s in range(0, 3000, 1)]
     assert max(shifts) > 0.95
+
+
+@pytest.mark.parametrize("layout", ["stereo", "5.1", "7.1"])
+def test_any_number_of_channels_is_mixed_down(tmp_path: Path, layout: str) -> None:
+    rate = 48000
+    channels = av.AudioLayout(layout).nb_channels
+    levels = np.linspace(-0.4, 0.3, channels, dtype=np.float32)
+    samples = np.repeat(levels[:, None], rate, axis=1)
+    with av.open(str(tmp_path / "a.m4a"), "w") as container:
+        stream = container.add_stream("aac", rate=rate, layout=layout)
+        frame = av.AudioFrame.from_ndarray(samples.T.reshape(1, -1).copy(), format="flt", layout=layout)
+        frame.sample_rate = rate
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    chunk = load_audio(tmp_path / "a.m4a")
+    assert abs(len(chunk) - rate) < 4096
+    assert np.median(chunk.samples) == pytest.approx(levels.mean(), abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.m4a"])
+def test_names_need_not_be_utf8(folder: Path, tmp_path: Path, name: str) -> None:
+    odd = os.fsencode(tmp_path) + b"/caf\xe9." + name[2:].encode()
+    Path(os.fsdecode(odd)).write_bytes((folder / name).read_bytes())
+    expected = load_audio(folder / name).samples
+    np.testing.assert_array_equal(load_audio(os.fsdecode(odd)).samples, expected)
+    np.testing.assert_array_equal(load_audio(Path(os.fsdecode(odd))).samples, expected)
+
+
+def test_what_comes_before_the_damage_is_read(tmp_path: Path, tone: Tone) -> None:
+    path = tmp_path / "cut.flac"
+    soundfile.write(path, tone(4, 16000), 16000)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    blocks: list[Samples] = []
+    with pytest.raises(AudioError, match=r"cut.flac is damaged (1\.[5-9]|2\.\d) s from its start"):
+        for block in audio.open_audio(path).blocks():
+            blocks.append(block)  # noqa: PERF402, the point is that they come before the error
+    found = np.concatenate(blocks)
+    assert 1.5 < len(found) / 16000 < 2.5
+    np.testing.assert_allclose(found, tone(4, 16000)[: len(found)], atol=1e-4)
+
+
+def test_a_wave_file_of_36_bits_is_refused() -> None:
+    """FFmpeg opens it, and PyAV then has a stream without a rate."""
+    form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 3, 8000, 120000, 15, 36)
+    data = struct.pack("<4sI", b"data", 15 * 800) + bytes(15 * 800)
+    file = struct.pack("<4sI4s", b"RIFF", 4 + len(form) + len(data), b"WAVE") + form + data
+    with pytest.raises(AudioError):
+        load_audio(file)
+
+
+def test_a_headerless_file_is_refused_with_advice(tmp_path: Path) -> None:
+    (tmp_path / "a.raw").write_bytes(bytes(4000))
+    with pytest.raises(AudioError, match=r"a\.raw cannot be read as audio: .*numpy\.fromfile"):
+        load_audio(tmp_path / "a.raw")
 
 
 def test_path_text_stream_and_bytes_are_the_same(folder: Path) -> None:
@@ -232,7 +287,7 @@ def test_a_file_that_is_cut_short_gives_what_it_has(tmp_path: Path, tone: Tone, 
 def test_a_cut_is_told_where_the_header_shows_it(tmp_path: Path, tone: Tone) -> None:
     with pytest.warns(UserWarning, match=r"cut\.mp3 is cut short: its header promises 1\d\.\d s more"):
         assert 20 < load_audio(cut(tmp_path / "cut.mp3", tone(40))).duration < 28
-    with pytest.raises(AudioError, match=r"cut\.flac is damaged 20\.0 s from its start: .*flac decoder"):
+    with pytest.raises(AudioError, match=r"cut\.flac is damaged 2\d\.\d s from its start: .*flac decoder"):
         load_audio(cut(tmp_path / "cut.flac", tone(40)))
 
 
