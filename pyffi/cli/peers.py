@@ -7,8 +7,10 @@ result has version, text, and the seconds that opening and transcribing took, or
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from importlib import metadata
@@ -35,19 +37,62 @@ def multimodal_ffi(request: dict[str, Any]) -> Transcribe:
 def faster_whisper(request: dict[str, Any]) -> Transcribe:
     from faster_whisper import WhisperModel
 
-    model = WhisperModel(
-        request["model"],
-        device="cpu",
-        compute_type=request.get("compute_type", "int8"),
-        cpu_threads=request["threads"],
-        local_files_only=True,
-    )
+    with tempfile.TemporaryDirectory() as folder:
+        model = WhisperModel(
+            str(with_tokenizer(Path(request["model"]), Path(folder))),
+            device="cpu",
+            compute_type=request.get("compute_type", "int8"),
+            cpu_threads=request["threads"],
+            local_files_only=True,
+        )
 
     def transcribe(audio: str) -> str:
         segments, _ = model.transcribe(audio, beam_size=request["beam_size"], language=request["language"])
         return "".join(segment.text for segment in segments)
 
     return transcribe
+
+
+def with_tokenizer(model: Path, folder: Path) -> Path:
+    """A CTranslate2 model with tokenizer.json: faster-whisper asks the Hugging Face hub for it where it is missing."""
+    if (model / "tokenizer.json").exists():
+        return model
+    from tokenizers import Tokenizer, decoders, pre_tokenizers
+    from tokenizers.models import BPE
+
+    listed = model / "vocabulary.json"
+    tokens = (
+        json.loads(listed.read_text(encoding="utf-8"))
+        if listed.exists()
+        else (model / "vocabulary.txt").read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    )
+    ids = {token: token_id for token_id, token in enumerate(tokens)}
+    text_tokens = ids["<|endoftext|>"]
+    tokenizer = Tokenizer(BPE(vocab=ids, merges=merges(tokens[:text_tokens])))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(tokens[text_tokens:])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    for path in model.iterdir():
+        (folder / path.name).symlink_to(path.resolve())
+    return folder
+
+
+def merges(tokens: list[str]) -> list[tuple[str, str]]:
+    """The merges that made a byte-level BPE vocabulary: each token is of the two pieces that earlier merges leave."""
+    ranks = {token: rank for rank, token in enumerate(tokens)}
+    found = []
+    for rank, token in enumerate(tokens):
+        pieces = list(token)
+        while len(pieces) > 2:
+            pairs = [(ranks.get(a + b, rank), i) for i, (a, b) in enumerate(itertools.pairwise(pieces))]
+            best, i = min(pairs)
+            if best == rank:
+                break
+            pieces[i : i + 2] = [pieces[i] + pieces[i + 1]]
+        if len(pieces) == 2:
+            found.append((pieces[0], pieces[1]))
+    return found
 
 
 def pywhispercpp(request: dict[str, Any]) -> Transcribe:
