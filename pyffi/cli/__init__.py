@@ -6,6 +6,9 @@ Exit codes: 0 all went well; 1 something failed, and a line on stderr says what;
 from __future__ import annotations
 
 import errno
+import io
+import sys
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -31,6 +34,9 @@ class Verbs(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
+        warnings.showwarning = show_warning
+        if isinstance(sys.stdout, io.TextIOWrapper):  # what the terminal's encoding lacks becomes a question mark
+            sys.stdout.reconfigure(errors="replace")
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
@@ -40,6 +46,13 @@ class Verbs(click.Group):
             if not is_expected(error):
                 raise
             raise click.ClickException(one_line(error)) from error
+
+
+def show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
+    """A warning in one line, without the place in this program where it was noticed."""
+    click.echo(f"Warning: {message}", err=True)
 
 
 def is_expected(error: Exception) -> bool:

@@ -6,15 +6,17 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from pyffi.audio import load_audio
+from pyffi.audio import AudioChunk, load_audio
 from pyffi.cli import options
+from pyffi.cli.files import argument
+from pyffi.results import Token
 from pyffi.whisper import Whisper
 
 WINDOW_FRAMES = 3000
@@ -63,16 +65,37 @@ def measure(model: str, audio: str, *, runs: int, threads: int | None, beam_size
     with whisper:
         spectrogram, mel = best_of(runs, lambda: whisper.log_mel(chunk))
         encoder, _ = best_of(runs, lambda: whisper.encode(mel[:WINDOW_FRAMES], threads=threads))
-        transcribing, tokens = best_of(
-            runs,
-            lambda: whisper.transcribe(chunk, threads=threads, beam_size=beam_size, language=language).tokens,
+        transcribing, work = best_of(
+            runs, lambda: transcribe(whisper, chunk, threads=threads, beam_size=beam_size, language=language)
         )
-    windows = len({token.window for token in tokens})
-    return Timings(chunk.duration, opening, spectrogram, encoder, transcribing, windows, len(tokens))
+    return Timings(chunk.duration, opening, spectrogram, encoder, transcribing, work.windows, work.tokens)
+
+
+@dataclass
+class Work:
+    """What a transcription has decoded, with windows of silence and attempts that were given up."""
+
+    windows: int = 0
+    tokens: int = 0
+    done: float = 0.0
+
+    def on_progress(self, done: float, total: float | None) -> None:
+        if done > self.done:
+            self.windows += 1
+            self.done = done
+
+    def on_token(self, token: Token) -> None:
+        self.tokens += 1
+
+
+def transcribe(whisper: Whisper, audio: AudioChunk, **arguments: Any) -> Work:
+    work = Work()
+    whisper.transcribe(audio, on_progress=work.on_progress, on_token=work.on_token, **arguments).text  # noqa: B018
+    return work
 
 
 @click.command()
-@click.argument("audio")
+@click.argument("audio", type=argument)
 @options.model
 @options.language
 @options.beam_size

@@ -24,6 +24,7 @@ from rich.text import Text
 
 from pyffi.audio import SAMPLE_RATE, load_audio
 from pyffi.cli import options
+from pyffi.cli.files import argument
 from pyffi.cli.peers import PEERS
 from pyffi.errors import ModelError, MultimodalError
 from pyffi.info import build_info
@@ -135,7 +136,7 @@ def run_peer(name: str, request: dict[str, Any], python: str, folder: Path) -> R
 
 
 @click.command()
-@click.argument("audio")
+@click.argument("audio", type=argument)
 @options.model
 @click.option(
     "--with",

@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
 from pyffi.whisper import Whisper
+
+
+def complete_list(names: Iterable[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
+    """Shell completion of a list with commas between."""
+
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+        begun, comma, last = incomplete.rpartition(",")
+        return [f"{begun}{comma}{name}" for name in names if name.startswith(last)]
+
+    return complete
+
+
+def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Names of known models; files, if it is none of them."""
+    from pyffi.models import known_models
+
+    names = [model.name for model in known_models() if model.name.startswith(incomplete)]
+    return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
+
 
 model = click.option(
     "-m",
     "--model",
+    shell_complete=complete_model,
     default="base",
     show_default=True,
     envvar="MULTIMODAL_MODEL",
@@ -19,7 +41,7 @@ model = click.option(
     help="A model's file, or a name that `multimodal models list` shows.",
 )
 threads = click.option(
-    "--threads", type=click.IntRange(min=1), help="Use at most so many cores.  [default: all]", metavar="N"
+    "--threads", type=click.IntRange(1, 65536), help="Use at most so many cores.  [default: all]", metavar="N"
 )
 beam_size = click.option(
     "--beam-size", type=click.IntRange(1, 16), default=5, show_default=True, help="1 is greedy.", metavar="N"

@@ -32,7 +32,7 @@ class Meter:
             transient=True,
             disable=not (enabled and console.is_terminal),
             # Text for the same terminal goes above the bar; text for a pipe stays untouched.
-            redirect_stdout=sys.stdout.isatty(),
+            redirect_stdout=sys.stdout is not None and sys.stdout.isatty(),
         )
         self._files = 0
 

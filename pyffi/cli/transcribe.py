@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import glob
-import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +11,11 @@ from typing import Any
 import click
 
 from pyffi.cli import is_expected, one_line, options
+from pyffi.cli.files import STDIN, argument, expand_all, standard_input
+from pyffi.cli.options import complete_list
 from pyffi.cli.progress import Meter
 from pyffi.formats import WRITERS
 from pyffi.transcript import Transcript
-
-STDIN = "-"
 
 
 def formats_of(ctx: click.Context, param: click.Parameter, value: str) -> list[str]:
@@ -31,12 +29,16 @@ def formats_of(ctx: click.Context, param: click.Parameter, value: str) -> list[s
     return list(dict.fromkeys(formats))
 
 
-def numbers_of(ctx: click.Context, param: click.Parameter, value: str) -> list[float]:
-    """A comma-separated list of numbers."""
+def temperatures_of(ctx: click.Context, param: click.Parameter, value: str) -> list[float]:
+    """A comma-separated list of temperatures."""
     try:
-        return [float(part) for part in value.split(",")]
+        numbers = [float(part) for part in value.split(",")]
     except ValueError:
         raise click.BadParameter(f"{value!r} is not a list of numbers such as 0,0.2,0.4") from None
+    for number in numbers:
+        if not 0 <= number <= 2:
+            raise click.BadParameter(f"{number:g} is not a temperature from 0 to 2")
+    return numbers
 
 
 def threshold_of(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
@@ -56,13 +58,14 @@ class Job:
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", nargs=-1, required=True, type=argument)
 @options.model
 @click.option(
     "-f",
     "--format",
     "formats",
     callback=formats_of,
+    shell_complete=complete_list(WRITERS),
     default="txt",
     show_default=True,
     metavar="LIST",
@@ -97,7 +100,7 @@ class Job:
 )
 @click.option(
     "--temperature",
-    callback=numbers_of,
+    callback=temperatures_of,
     default="0,0.2,0.4,0.6,0.8,1",
     show_default=True,
     metavar="LIST",
@@ -169,11 +172,13 @@ def transcribe(
 ) -> None:
     """Transcribe audio files: WAV, FLAC, OGG, MP3 and more; with PyAV also M4A, MP4, WebM. "-" is standard input, and
     patterns such as "*.wav" are expanded. One bad file does not stop the others."""
-    jobs = make_jobs(files)
+    jobs = make_jobs(expand_all(files), named=output_dir is not None)
     if output_dir is None and len(formats) > 1:
         raise click.UsageError(f"{len(formats)} formats cannot all be printed; give --output-dir")
     if output_dir is None and len(jobs) > 1 and formats != ["txt"]:
         raise click.UsageError(f"{len(jobs)} files in {formats[0]} cannot all be printed; give --output-dir")
+    if arguments["hallucination_silence_threshold"] is not None and not arguments["word_timestamps"]:
+        raise click.UsageError("--hallucination-silence-threshold needs --word-timestamps")
     if output_dir is not None:
         output_dir.mkdir(parents=True, exist_ok=True)
 
@@ -181,7 +186,7 @@ def transcribe(
     with options.open_model(model, quiet=quiet) as whisper, Meter(enabled=not quiet) as meter:
         for job in jobs:
             try:
-                audio = sys.stdin.buffer if job.path == STDIN else job.path
+                audio = standard_input() if job.path == STDIN else job.path
                 with meter.file(job.path, len(jobs)) as on_progress:
                     transcript = whisper.transcribe(audio, on_progress=on_progress, **arguments)
                     if output_dir is not None:
@@ -211,21 +216,11 @@ def write_files(transcript: Transcript, formats: list[str], base: Path) -> None:
         base.with_name(f"{base.name}.{name}").write_text(text, encoding="utf-8", newline="\n")
 
 
-def make_jobs(files: Sequence[str]) -> list[Job]:
-    """Expands patterns, and gives each input an output name of its own."""
-    paths = [path for pattern in files for path in expand(pattern)]
-    paths = list(dict.fromkeys(paths))
+def make_jobs(paths: Sequence[str], *, named: bool) -> list[Job]:
+    """Gives each input an output name of its own, if outputs are named."""
     for part in ("stem", "name"):
         stems = ["stdin" if path == STDIN else str(getattr(Path(path), part)) for path in paths]
         repeated = [stem for stem, count in Counter(stems).items() if count > 1]
-        if not repeated:
+        if not repeated or not named:
             return [Job(path, stem) for path, stem in zip(paths, stems, strict=True)]
     raise click.UsageError(f"several files are named {repeated[0]}: transcribe them in separate runs")
-
-
-def expand(pattern: str) -> Iterator[str]:
-    """The files that a pattern names; what names none stays, for the error message."""
-    is_plain = pattern == STDIN or Path(pattern).exists()
-    # Not Path.glob, which takes no absolute pattern.
-    found = [] if is_plain else sorted(glob.glob(pattern, recursive=True))
-    yield from found or [pattern]

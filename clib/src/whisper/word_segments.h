@@ -23,10 +23,6 @@ struct WordSegments {
     // Adds words to the segments, moves segment borders to them, removes what looks made up. `seek`: the next window's
     // start by the timestamp tokens; returns the one by the words. `last_speech`: end of the last word, in seconds.
     int64_t add(std::vector<Segment>& segments, bool single_timestamp_ending, int64_t seek, double& last_speech) const;
-
-  private:
-    int64_t skip_silence(std::vector<Segment>& segments, bool single_timestamp_ending, int64_t seek,
-                         double last_speech) const;
 };
 
 }  // namespace mm
