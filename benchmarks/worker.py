@@ -11,6 +11,7 @@ import json
 import re
 import runpy
 import sys
+import tempfile
 import time
 from importlib import metadata
 from pathlib import Path
@@ -35,11 +36,13 @@ def peak_memory() -> int:
 def main() -> None:
     peers_path, name, request_path, result_path = sys.argv[1:]
     request = json.loads(Path(request_path).read_text(encoding="utf-8"))
-    build = runpy.run_path(peers_path)["PEERS"][name]
+    peers = runpy.run_path(peers_path)
     importlib.import_module(MODULES[name])
-    started = time.perf_counter()
-    transcribe = build(request)
-    opened = time.perf_counter() - started
+    with tempfile.TemporaryDirectory() as folder:
+        request = peers["prepare"](name, request, Path(folder))
+        started = time.perf_counter()
+        transcribe = peers["PEERS"][name](request)
+        opened = time.perf_counter() - started
     seconds, texts = [], []
     for audio in request["audio"]:
         started = time.perf_counter()

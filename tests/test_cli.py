@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from model_files import write_gguf
 
 from pyffi import Whisper, __version__
 from pyffi.cli import VERBS, compare, main, transcribe
+from pyffi.cli.files import expand_all
 
 Tone = Callable[..., npt.NDArray[np.float32]]
 COMMAND = [sys.executable, "-m", "pyffi.cli"]
@@ -85,8 +87,17 @@ def test_an_unknown_verb_is_wrong_usage(run: Callable[..., Result]) -> None:
     assert "No such command 'transcripe'" in result.output
 
 
-def test_shell_completion_knows_verbs_and_options() -> None:
-    for words, expected in (("multimodal tr", "transcribe"), ("multimodal transcribe --word", "--word-timestamps")):
+def test_shell_completion_knows_verbs_options_values_and_files() -> None:
+    for words, expected in (
+        ("multimodal tr", "plain,transcribe"),
+        ("multimodal transcribe --word", "plain,--word-timestamps"),
+        ("multimodal transcribe inter", "file,inter"),
+        ("multimodal bench inter", "file,inter"),
+        ("multimodal transcribe --model tiny.", "plain,tiny.en"),
+        ("multimodal transcribe --model ./mo", "file,./mo"),
+        ("multimodal transcribe --format txt,s", "plain,txt,srt"),
+        ("multimodal transcribe --output-dir su", "dir,su"),
+    ):
         environment = os.environ | {
             "_MULTIMODAL_COMPLETE": "bash_complete",
             "COMP_WORDS": words,
@@ -209,7 +220,10 @@ def test_options_are_understood(run: Callable[..., Result], options: list[str]) 
         (["one.wav", "--temperature", "hot"], "'hot' is not a list of numbers such as 0,0.2,0.4"),
         (["one.wav", "--no-speech-threshold", "low"], "'low' is neither a number nor 'off'"),
         (["one.wav", "--task", "sing"], "'sing' is not one of"),
-        (["a/one.wav", "b/one.wav"], "several files are named one.wav"),
+        (["a/one.wav", "b/one.wav", "-o", "out"], "several files are named one.wav"),
+        (["one.wav", "--temperature", "0,3"], "3 is not a temperature from 0 to 2"),
+        (["one.wav", "--threads", "2147483648"], "1<=x<=65536"),
+        (["one.wav", "--hallucination-silence-threshold", "2"], "needs --word-timestamps"),
     ],
 )
 def test_wrong_usage_is_told(run: Callable[..., Result], arguments: list[str], message: str) -> None:
@@ -225,8 +239,26 @@ def test_an_unknown_language_fails_with_the_file_named(run: Callable[..., Result
 
 
 def test_outputs_of_equal_stems_keep_their_endings() -> None:
-    jobs = transcribe.make_jobs(["a.wav", "a.mp3", "a.wav"])
+    jobs = transcribe.make_jobs(expand_all(["a.wav", "a.mp3", "a.wav"]), named=True)
     assert [(job.path, job.stem) for job in jobs] == [("a.wav", "a.wav"), ("a.mp3", "a.mp3")]
+
+
+def test_files_of_one_name_can_be_printed(run: Callable[..., Result], audio: Path) -> None:
+    (audio / "deeper").mkdir(exist_ok=True)
+    shutil.copy(audio / "one.wav", audio / "deeper" / "one.wav")
+    result = run("transcribe", "one.wav", "deeper/one.wav", *QUICK)
+    assert result.exit_code == 0
+    assert "==> one.wav <==" in result.stdout
+    assert "==> deeper/one.wav <==" in result.stdout
+
+
+def test_a_warning_is_one_line_without_its_place(run: Callable[..., Result], audio: Path, tone: Tone) -> None:
+    soundfile.write(audio / "long.mp3", tone(20), 16000)
+    (audio / "cut.mp3").write_bytes((audio / "long.mp3").read_bytes()[:20000])
+    result = run("transcribe", "cut.mp3", *QUICK)
+    assert result.exit_code == 0
+    (line,) = [line for line in result.stderr.splitlines() if "cut short" in line]
+    assert line.startswith("Warning: cut.mp3 is cut short")
 
 
 # ---- In a process of its own -----------------------------------------------------------------------------------------
@@ -298,6 +330,35 @@ def test_the_reader_of_a_pipe_may_go_away(tone: Tone, model: Path, tmp_path: Pat
     assert process.wait() == 1
 
 
+def test_closed_streams_are_no_crash(audio: Path, model: Path) -> None:
+    command = f"{sys.executable} -m pyffi.cli transcribe"
+    options = f"-m {model} {' '.join(QUICK)}"
+    done = subprocess.run(
+        ["sh", "-c", f"{command} - {options} <&-; echo $?; {command} one.wav {options} >&-; echo $? >&2"],
+        cwd=audio,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "2\n"
+    assert "standard input is closed" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stderr.endswith("0\n")
+
+
+def test_text_that_the_terminal_cannot_show_is_no_crash(audio: Path, model: Path) -> None:
+    shutil.copy(audio / "one.wav", audio / "na\u00efve.wav")
+    done = subprocess.run(
+        [*COMMAND, "transcribe", "one.wav", "na\u00efve.wav", "-m", model, *QUICK],
+        cwd=audio,
+        capture_output=True,
+        env=os.environ | {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"==> na?ve.wav <==" in done.stdout
+
+
 def test_ctrl_c_ends_with_130(tmp_path: Path, model: Path) -> None:
     path = tmp_path / "noise.wav"
     soundfile.write(path, 0.1 * np.random.default_rng(2).standard_normal(16000 * 900), 16000)
@@ -339,6 +400,12 @@ def test_bench_shows_each_step(run: Callable[..., Result]) -> None:
     assert 0 < values["open"] < 5
 
 
+def test_bench_counts_windows_of_silence(run: Callable[..., Result], audio: Path) -> None:
+    soundfile.write(audio / "hush.wav", np.zeros(70 * 16000, np.float32), 16000)
+    shown = run("bench", "hush.wav", "--runs", "1", "--beam-size", "1", "--language", "en", "--json")
+    assert json.loads(shown.stdout)["windows"] >= 3
+
+
 def test_bench_needs_samples(run: Callable[..., Result], tmp_path: Path) -> None:
     soundfile.write(tmp_path / "none.wav", np.zeros(0, np.float32), 16000)
     result = run("bench", tmp_path / "none.wav")
@@ -362,6 +429,7 @@ def test_compare_runs_those_that_are_installed(run: Callable[..., Result], audio
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: faster-whisper\nVersion: 1.2.1\n")
     (metadata / "RECORD").touch()
+    (tmp_path / "tokenizer.json").touch()
     python = tmp_path / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
     python.chmod(0o755)

@@ -37,14 +37,13 @@ def multimodal_ffi(request: dict[str, Any]) -> Transcribe:
 def faster_whisper(request: dict[str, Any]) -> Transcribe:
     from faster_whisper import WhisperModel
 
-    with tempfile.TemporaryDirectory() as folder:
-        model = WhisperModel(
-            str(with_tokenizer(Path(request["model"]), Path(folder))),
-            device="cpu",
-            compute_type=request.get("compute_type", "int8"),
-            cpu_threads=request["threads"],
-            local_files_only=True,
-        )
+    model = WhisperModel(
+        request["model"],
+        device="cpu",
+        compute_type=request.get("compute_type", "int8"),
+        cpu_threads=request["threads"],
+        local_files_only=True,
+    )
 
     def transcribe(audio: str) -> str:
         segments, _ = model.transcribe(audio, beam_size=request["beam_size"], language=request["language"])
@@ -129,6 +128,13 @@ PEERS: dict[str, Callable[[dict[str, Any]], Transcribe]] = {
 }
 
 
+def prepare(name: str, request: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The request with what has to be made before the model can be opened, in an empty folder."""
+    if name != "faster-whisper":
+        return request
+    return {**request, "model": str(with_tokenizer(Path(request["model"]), folder))}
+
+
 def version_of(name: str) -> str:
     if name == "multimodal-ffi":
         from pyffi import __version__
@@ -142,9 +148,11 @@ def run(name: str, request: dict[str, Any]) -> dict[str, Any]:
         version = version_of(name)
     except metadata.PackageNotFoundError:
         return {"error": f"not installed: pip install {name}"}
-    started = time.perf_counter()
-    transcribe = PEERS[name](request)
-    opened = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        request = prepare(name, request, Path(folder))
+        started = time.perf_counter()
+        transcribe = PEERS[name](request)
+        opened = time.perf_counter()
     text = " ".join(transcribe(request["audio"]).split())
     return {"version": version, "text": text, "open": opened - started, "transcribe": time.perf_counter() - opened}
 
