@@ -117,7 +117,8 @@ typedef void (*mm_log_callback)(int32_t level, const char *message, void *user_d
  * Global to the process. After return the previous callback runs no more. Since 0.1. */
 MM_API void mm_set_log_callback(mm_log_callback callback, void *user_data);
 
-/* Asked at least every 20 ms while the library works; anything but 0 stops the call with MM_ERROR_ABORTED. */
+/* Asked at least every 20 ms while the library works; anything but 0 stops the call with MM_ERROR_ABORTED. (Before it
+ * returns it may give back memory, which with large models takes the system some tens of milliseconds.) */
 typedef int32_t (*mm_abort_callback)(void *user_data);
 
 /* How a call runs that has no other options for it: `run` is borrowed, NULL for defaults. */
