@@ -256,7 +256,9 @@ def gguf_string(text: str | bytes) -> bytes:
     return struct.pack("<Q", len(raw)) + raw
 
 
-def gguf_header(metadata: Iterable[GgufValue], tensors: Sequence[GgufTensor], alignment: int, sizes: list[int]) -> bytes:
+def gguf_header(
+    metadata: Iterable[GgufValue], tensors: Sequence[GgufTensor], alignment: int, sizes: Sequence[int]
+) -> bytes:
     """A GGUF version 3 file up to its tensors' data, which have so many bytes each."""
     metadata = list(metadata)
     out = bytearray(struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(metadata)))
@@ -331,17 +333,16 @@ def write_wide_gguf(path: str | PathLike[str], width: int, n_audio_layer: int, n
     """Writes a model of any width in a moment: its weights are all zero, f16, and a hole in the file."""
     narrow = synthetic_model(n_audio_layer=n_audio_layer, n_text_layer=n_text_layer)
     wide = {64: width, 256: 4 * width}
-    tensors, sizes = [], []
+    tensors: list[GgufTensor] = []
+    sizes: list[int] = []
     for name, values in narrow.tensors.items():
-        dims, kind = tuple(wide.get(n, n) for n in values.shape), "f32"
+        dims, kind = tuple(wide.get(int(n), int(n)) for n in values.shape), "f32"
         if is_matrix(name):
             dims, kind = (-(-dims[0] // 16), int(np.prod(dims[1:])), 16), "f16"
         tensors.append(GgufTensor(name, dims[::-1], GGML_TYPES[kind], b""))
         sizes.append(-(-int(np.prod(dims)) * (2 if kind == "f16" else 4) // 64) * 64)
     heads = width // 64
-    shape = replace(
-        narrow.shape, n_audio_state=width, n_audio_head=heads, n_text_state=width, n_text_head=heads
-    )
+    shape = replace(narrow.shape, n_audio_state=width, n_audio_head=heads, n_text_state=width, n_text_head=heads)
     with open(path, "wb") as file:
         file.write(gguf_header(gguf_metadata(replace(narrow, shape=shape)), tensors, 64, sizes))
         file.truncate(file.tell() + sum(sizes))

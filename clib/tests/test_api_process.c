@@ -16,8 +16,11 @@ static void* hammer(void* argument) {
     (void)argument;
     while (!over) {
         mm_whisper_info info;
+        mm_vad* vad = NULL;
         info.struct_size = sizeof(info);
         CHECK_STATUS(mm_whisper_info_get(model, &info), MM_OK);
+        CHECK_STATUS(mm_vad_open(NULL, &vad, NULL), MM_OK);
+        mm_vad_close(vad);
         mm_set_log_callback(NULL, NULL);
     }
     return NULL;
@@ -35,9 +38,12 @@ static void forks(void) {
         const pid_t child = fork();
         if (child == 0) {
             mm_whisper_info info;
+            mm_vad* vad = NULL;
             info.struct_size = sizeof(info);
             alarm(10);
             mm_set_log_callback(NULL, NULL);
+            if (mm_vad_open(NULL, &vad, NULL) != MM_OK) _exit(2);
+            mm_vad_close(vad);
             _exit(mm_whisper_info_get(model, &info) == MM_OK && info.n_mels == 80 ? 0 : 1);
         }
         waitpid(child, &status, 0);
