@@ -111,7 +111,7 @@ def as_float(value: object, name: str) -> float:
         if isinstance(value, (str, bytes, bool)):
             raise TypeError
         return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InvalidArgument(f"{name} must be a number, not {value!r} ({_kind(value)})") from None
 
 

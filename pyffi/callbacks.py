@@ -63,7 +63,7 @@ class Callbacks:
 
 
 class Run:
-    """The mm_run_options of a call that takes them, `c` their pointer. The abort hook is what makes Ctrl-C work."""
+    """The mm_run_options * of one call, `c`. Its abort hook is what makes Ctrl-C work."""
 
     def __init__(self, threads: int | None = None) -> None:
         self._callbacks = Callbacks(None, None)

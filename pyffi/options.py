@@ -33,7 +33,7 @@ class OptionsBuilder:
             self._pointer(name, as_c_string(value, name))
 
     def task(self, value: str) -> None:
-        if value not in TASKS:
+        if not isinstance(value, str) or value not in TASKS:
             raise InvalidArgument(f"task must be 'transcribe' or 'translate', not {value!r}")
         self.c.task = TASKS[value]
 
@@ -56,7 +56,8 @@ class OptionsBuilder:
         setattr(self.c, name, off if value is None else as_float(value, name) or zero)
 
     def temperatures(self, value: float | Sequence[float]) -> None:
-        numbers = value if isinstance(value, Iterable) else [value]
+        is_sequence = isinstance(value, Iterable) and getattr(value, "ndim", 1) != 0  # not an array of no dimension
+        numbers: Iterable[Any] = value if is_sequence else [value]  # type: ignore[assignment]
         array = [as_float(number, "temperature") for number in numbers]
         if not array:
             raise InvalidArgument("temperature must be a number or a sequence of at least one")
@@ -65,6 +66,8 @@ class OptionsBuilder:
 
     def suppress_tokens(self, value: Iterable[int] | None) -> None:
         """-1 stands for the set of non-speech tokens, which is C's default; None or nothing suppresses none."""
+        if not isinstance(value, (Iterable, type(None))):
+            raise InvalidArgument(f"suppress_tokens must be token ids, not {value!r}")
         tokens = list(value or ())
         if tokens == [-1]:
             return

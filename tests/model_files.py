@@ -256,8 +256,10 @@ def gguf_string(text: str | bytes) -> bytes:
     return struct.pack("<Q", len(raw)) + raw
 
 
-def gguf_bytes(metadata: Iterable[GgufValue], tensors: Sequence[GgufTensor], alignment: int = 64) -> bytes:
-    """A whole GGUF version 3 file."""
+def gguf_header(
+    metadata: Iterable[GgufValue], tensors: Sequence[GgufTensor], alignment: int, sizes: Sequence[int]
+) -> bytes:
+    """A GGUF version 3 file up to its tensors' data, which have so many bytes each."""
     metadata = list(metadata)
     out = bytearray(struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(metadata)))
     for key, kind, value in metadata:
@@ -273,12 +275,18 @@ def gguf_bytes(metadata: Iterable[GgufValue], tensors: Sequence[GgufTensor], ali
         for item in items:
             out += gguf_string(item) if element == STRING else struct.pack(_SCALARS[element], item)
     offset = 0
-    for tensor in tensors:
+    for tensor, size in zip(tensors, sizes, strict=True):
         out += gguf_string(tensor.name) + struct.pack("<I", len(tensor.dims))
         out += struct.pack(f"<{len(tensor.dims)}Q", *tensor.dims) + struct.pack("<IQ", tensor.type, offset)
-        offset += -(-len(tensor.data) // alignment) * alignment
-    for data in [b"", *(tensor.data for tensor in tensors)]:
-        out += data
+        offset += -(-size // alignment) * alignment
+    return bytes(out) + bytes(-len(out) % alignment)
+
+
+def gguf_bytes(metadata: Iterable[GgufValue], tensors: Sequence[GgufTensor], alignment: int = 64) -> bytes:
+    """A whole GGUF version 3 file."""
+    out = bytearray(gguf_header(metadata, tensors, alignment, [len(tensor.data) for tensor in tensors]))
+    for tensor in tensors:
+        out += tensor.data
         out += bytes(-len(out) % alignment)
     return bytes(out)
 
@@ -319,6 +327,25 @@ def gguf_metadata(model: SyntheticModel) -> list[GgufValue]:
     metadata.append(("tokenizer.ggml.model", STRING, "gpt2"))
     metadata.append(("tokenizer.ggml.tokens", (ARRAY, STRING), [gpt2_printable(t) for t in model.vocabulary]))
     return metadata
+
+
+def write_wide_gguf(path: str | PathLike[str], width: int, n_audio_layer: int, n_text_layer: int) -> None:
+    """Writes a model of any width in a moment: its weights are all zero, f16, and a hole in the file."""
+    narrow = synthetic_model(n_audio_layer=n_audio_layer, n_text_layer=n_text_layer)
+    wide = {64: width, 256: 4 * width}
+    tensors: list[GgufTensor] = []
+    sizes: list[int] = []
+    for name, values in narrow.tensors.items():
+        dims, kind = tuple(wide.get(int(n), int(n)) for n in values.shape), "f32"
+        if is_matrix(name):
+            dims, kind = (-(-dims[0] // 16), int(np.prod(dims[1:])), 16), "f16"
+        tensors.append(GgufTensor(name, dims[::-1], GGML_TYPES[kind], b""))
+        sizes.append(-(-int(np.prod(dims)) * (2 if kind == "f16" else 4) // 64) * 64)
+    heads = width // 64
+    shape = replace(narrow.shape, n_audio_state=width, n_audio_head=heads, n_text_state=width, n_text_head=heads)
+    with open(path, "wb") as file:
+        file.write(gguf_header(gguf_metadata(replace(narrow, shape=shape)), tensors, 64, sizes))
+        file.truncate(file.tell() + sum(sizes))
 
 
 # ---- whisper.cpp's ggml files ----------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ import hashlib
 import multiprocessing
 import os
 import pickle
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import model_files
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -78,9 +81,122 @@ def test_the_digest_is_checked(tiny_path: Path) -> None:
         Whisper(tiny_path, sha256=b"0")  # type: ignore[arg-type]
 
 
-def test_weights_may_be_locked_in_memory(tiny_path: Path, quick: Options, tone: Tone) -> None:
-    with Whisper(tiny_path, lock_memory=True) as model:
+NARROW: Options = {
+    "n_audio_state": 16, "n_audio_head": 1, "n_audio_layer": 1, "n_text_state": 16, "n_text_head": 1, "n_text_layer": 1
+}  # fmt: skip
+
+
+def locked_bytes() -> int:
+    """Memory of this process that is locked."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return 1024 * int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmLck:")))
+
+
+@pytest.mark.parametrize("kind", ["gguf", "f32", "f16", "q5_0"])
+def test_weights_may_be_locked_in_memory(tmp_path: Path, kind: str, quick: Options, tone: Tone) -> None:
+    path = tmp_path / "narrow"
+    if kind == "gguf":
+        model_files.write_gguf(path, **NARROW)
+    else:
+        model_files.write_ggml(path, wtype=kind, **{**NARROW, "n_audio_state": 32, "n_text_state": 32})
+    before = locked_bytes()
+    with Whisper(path, lock_memory=True) as model:
         assert model.transcribe(tone(1), **quick).segments
+        once = locked_bytes() - before
+        needed = path.stat().st_size if kind == "gguf" else model.info.weight_bytes
+        assert needed <= once < needed + 600_000
+        second = Whisper(path, lock_memory=True)
+        assert locked_bytes() - before == 2 * once
+        second.close()
+        assert locked_bytes() - before == once  # what the other one has locked stays so
+    assert locked_bytes() == before
+
+
+UNLOCKABLE = """
+import ctypes, resource, sys
+from pyffi import UnsupportedError, Whisper
+resource.setrlimit(resource.RLIMIT_MEMLOCK, (65536, 65536))
+header = (ctypes.c_uint32 * 2)(0x20080522, 0)  # root without its privileges
+assert ctypes.CDLL(None).capset(header, (ctypes.c_uint32 * 6)()) == 0
+try:
+    Whisper(sys.argv[1], lock_memory=True)
+except UnsupportedError as error:
+    print(error)
+Whisper(sys.argv[1])
+"""
+
+
+def test_a_limit_of_locked_memory_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "narrow.gguf"
+    model_files.write_gguf(path, **NARROW)
+    done = subprocess.run([sys.executable, "-c", UNLOCKABLE, path], capture_output=True, text=True, check=True)
+    size = path.stat().st_size
+    assert re.search(rf"cannot lock {size} bytes.*may lock 65536 bytes \(RLIMIT_MEMLOCK\).*ulimit -l", done.stdout)
+
+
+INTERRUPTED = """
+import sys
+import numpy as np
+from pyffi import AudioChunk, Vad, Whisper
+noise = np.random.default_rng(2).standard_normal(48000 * 60).astype(np.float32) * np.float32(0.1)
+model, vad, chunk = Whisper(sys.argv[1]), Vad(), AudioChunk(noise, 48000)
+mel = np.zeros((3000, model.info.n_mels), np.float32)
+encoded = np.zeros((1500, model.info.n_audio_state), np.float32)
+calls = {
+    "detect_language": lambda: model.detect_language(chunk),
+    "encode": lambda: model.encode(mel),
+    "logits": lambda: model.logits(encoded, range(448)),
+    "log_mel": lambda: model.log_mel(chunk),
+    "probabilities": lambda: vad.probabilities(chunk),
+    "segments": lambda: vad.segments(chunk),
+    "resample": lambda: chunk.resample(44100),
+}
+call = calls[sys.argv[2]]
+for _ in range(3):
+    call()
+print("ready", flush=True)
+try:
+    while True:
+        call()
+except KeyboardInterrupt as error:
+    frames, traceback = [], error.__traceback__
+    while traceback:
+        frames.append(traceback.tb_frame.f_code.co_name)
+        traceback = traceback.tb_next
+    print("interrupted", frames[-1], flush=True)
+call()
+print("goes on", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "call", ["detect_language", "encode", "logits", "log_mel", "probabilities", "segments", "resample"]
+)
+def test_ctrl_c_stops_any_call(tmp_path: Path, call: str) -> None:
+    """Inside of it, not only between two calls."""
+    path = tmp_path / "wide.gguf"
+    model_files.write_wide_gguf(path, 256, 4, 4)
+    inside = 0
+    for _ in range(4):
+        with subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTED, path, call], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert process.stdout.readline() == "ready\n"
+            time.sleep(0.2)
+            started = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            said = process.stdout.readline()
+            assert time.monotonic() - started < 0.5
+            assert said.startswith("interrupted")
+            inside += said == "interrupted raise_stored\n"
+            assert process.stdout.readline() == "goes on\n"
+            assert process.wait() == 0
+            assert process.stderr.read() == ""
+        if inside:
+            break
+    assert inside
 
 
 @pytest.mark.parametrize(

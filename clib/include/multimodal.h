@@ -117,7 +117,8 @@ typedef void (*mm_log_callback)(int32_t level, const char *message, void *user_d
  * Global to the process. After return the previous callback runs no more. Since 0.1. */
 MM_API void mm_set_log_callback(mm_log_callback callback, void *user_data);
 
-/* Asked at least every 20 ms while the library works; anything but 0 stops the call with MM_ERROR_ABORTED. */
+/* Asked at least every 20 ms while the library works; anything but 0 stops the call with MM_ERROR_ABORTED. (Before it
+ * returns it may give back memory, which with large models takes the system some tens of milliseconds.) */
 typedef int32_t (*mm_abort_callback)(void *user_data);
 
 /* How a call runs that has no other options for it: `run` is borrowed, NULL for defaults. */
@@ -423,7 +424,7 @@ MM_API const char *mm_transcript_last_error(mm_transcript *transcript);
 
 typedef struct mm_transcript_info {
     uint32_t struct_size;
-    float language_probability;  /* 1 where the language was given */
+    float language_probability;  /* 1 where the language was given, 0 until it is known */
     char language[12];           /* such as "en"; empty until it is known */
     double duration;             /* seconds of audio pushed so far */
     double duration_after_vad;   /* of it, what was kept for decoding */

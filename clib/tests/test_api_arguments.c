@@ -203,72 +203,6 @@ static void handles(const char* path) {
     mm_vad_close(next_vad);
 }
 
-/* A struct as an older, this and a newer release has it. */
-static void struct_sizes(void) {
-    struct {
-        mm_transcribe_options known;
-        unsigned char unknown[64];
-    } newer;
-    struct {
-        mm_vad_options known;
-        unsigned char unknown[16];
-    } vad;
-    struct {
-        mm_whisper_info known;
-        unsigned char unknown[32];
-    } info;
-    mm_open_options open = {0, 0, NULL};
-    mm_whisper* w = NULL;
-    mm_transcript* t = NULL;
-
-    memset(&newer, 0xAA, sizeof(newer));
-    CHECK_STATUS(mm_transcribe_options_init(&newer.known, 0), BAD);
-    CHECK_STATUS(mm_transcribe_options_init(&newer.known, 8), BAD);
-    CHECK_STATUS(mm_transcribe_options_init(&newer.known, UINT32_MAX), BAD);
-    CHECK(newer.known.task == (int32_t)0xAAAAAAAA); /* untouched */
-    CHECK_STATUS(mm_transcribe_options_init(&newer.known, sizeof(newer.known)), MM_OK);
-    CHECK(newer.known.struct_size == sizeof(newer.known) && newer.known.beam_size == 5);
-    CHECK(newer.unknown[0] == 0xAA); /* not a byte behind the caller's size */
-    CHECK_STATUS(mm_transcribe_options_init(&newer.known, sizeof(newer.known) + 32), MM_OK);
-    CHECK(newer.known.struct_size == sizeof(newer.known) + 32);
-    CHECK(newer.unknown[0] == 0 && newer.unknown[31] == 0 && newer.unknown[32] == 0xAA);
-
-    newer.known = fast;
-    newer.known.struct_size = sizeof(newer.known) + 32;
-    CHECK_STATUS(mm_transcript_open(model, &newer.known, &t, NULL), MM_OK);
-    mm_transcript_close(t);
-    newer.unknown[31] = 1;
-    CHECK_MESSAGE(mm_transcript_open(model, &newer.known, &t, &error), BAD, "does not know");
-    newer.known.struct_size = 0;
-    CHECK_MESSAGE(mm_transcript_open(model, &newer.known, &t, &error), BAD, "mm_transcribe_options_init");
-    newer.known.struct_size = sizeof(newer.known) - 8;
-    CHECK_MESSAGE(mm_transcript_open(model, &newer.known, &t, &error), BAD, "struct_size");
-    newer.known.struct_size = UINT32_MAX;
-    CHECK_MESSAGE(mm_whisper_transcribe(model, audio, &newer.known, &t, &error), BAD, "struct_size");
-
-    memset(&vad, 0xAA, sizeof(vad));
-    CHECK_STATUS(mm_vad_options_init(&vad.known, sizeof(vad.known)), MM_OK);
-    CHECK(vad.unknown[0] == 0xAA && vad.known.threshold == 0.5f);
-    newer.known = fast;
-    newer.known.vad_filter = MM_SWITCH_ON;
-    newer.known.vad_options = &vad.known;
-    vad.known.struct_size = 0;
-    CHECK_MESSAGE(mm_transcript_open(model, &newer.known, &t, &error), BAD, "mm_vad_options_init");
-
-    CHECK_MESSAGE(mm_whisper_open("model.gguf", &open, &w, &error), BAD, "sizeof(mm_open_options)");
-
-    memset(&info, 0xAA, sizeof(info));
-    info.known.struct_size = 0;
-    CHECK_STATUS(mm_whisper_info_get(model, &info.known), BAD);
-    CHECK(info.known.n_mels == (int32_t)0xAAAAAAAA);
-    info.known.struct_size = sizeof(info.known);
-    CHECK_STATUS(mm_whisper_info_get(model, &info.known), MM_OK);
-    CHECK(info.known.n_mels == 80 && info.unknown[0] == 0xAA && info.known.struct_size == sizeof(info.known));
-    info.known.struct_size = sizeof(info.known) + 16;
-    CHECK_STATUS(mm_whisper_info_get(model, &info.known), MM_OK);
-    CHECK(info.unknown[0] == 0 && info.unknown[15] == 0 && info.unknown[16] == 0xAA);
-}
-
 #define REFUSED(field, value, part)                                                    \
     do {                                                                               \
         mm_transcribe_options o = fast;                                                \
@@ -313,6 +247,19 @@ static void options(void) {
     REFUSED(suppress_blank, -2, "suppress_blank is -2");
     REFUSED(timestamps, 3, "timestamps is 3");
     REFUSED(n_suppress_tokens, 1, "suppress_tokens is NULL");
+    o = fast; /* more than there are tokens */
+    o.suppress_tokens = bad_tokens[0];
+    o.n_suppress_tokens = 51866;
+    CHECK_MESSAGE(mm_transcript_open(model, &o, &t, &error), BAD, "n_suppress_tokens is 51866");
+    REFUSED(patience, 1e-4f, "patience is 0.0001"); /* the documented limits */
+    REFUSED(patience, 101.0f, "patience is 101");
+    REFUSED(length_penalty, 10.5f, "length_penalty is 10.5");
+    REFUSED(length_penalty, -10.5f, "length_penalty is -10.5");
+    REFUSED(n_temperatures, 65, "n_temperatures is 65");
+    REFUSED(threads, 65537, "threads is 65537");
+    REFUSED(max_initial_timestamp, 30.5f, "max_initial_timestamp is 30.5");
+    REFUSED(max_new_tokens, 449, "max_new_tokens is 449");
+    REFUSED(hallucination_silence_threshold, 30.5f, "hallucination_silence_threshold is 30.5");
     for (int i = 0; i < 2; ++i) {
         o = fast;
         o.suppress_tokens = bad_tokens[i];
@@ -384,6 +331,7 @@ static void numbers(void) {
     int32_t* ids = NULL;
     int32_t many[449] = {0};
     const int32_t negative = -1, huge = 1 << 20;
+    const mm_run_options many_threads = {sizeof(mm_run_options), 65537, NULL, NULL};
     const mm_run_options negative_threads = {sizeof(mm_run_options), -1, NULL, NULL};
     CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, -1, NULL, &floats, &n, &error), BAD, "audio_ctx is -1");
     CHECK_MESSAGE(mm_whisper_encode(model, samples, 1, 1501, NULL, &floats, &n, &error), BAD, "audio_ctx is 1501");
@@ -403,6 +351,7 @@ static void numbers(void) {
     CHECK_MESSAGE(mm_whisper_tokenize(model, "ab\xff", 3, &ids, &n, &error), BAD, "2");
     CHECK_MESSAGE(mm_whisper_detect_language(model, audio, &negative_threads, &languages, &n, &error), BAD,
                   "threads is -1");
+    CHECK_MESSAGE(mm_resample(audio, 8000, &many_threads, &floats, &n, &error), BAD, "threads is 65537");
     CHECK(floats == NULL && text == NULL && languages == NULL && ids == NULL && n == 0);
 
     CHECK_STATUS(mm_whisper_tokenize(model, NULL, 0, &ids, &n, NULL), MM_OK); /* nothing in, nothing out */
@@ -521,7 +470,6 @@ int main(int argc, char** argv) {
     core();
     null_pointers();
     handles(path);
-    struct_sizes();
     options();
     vad_options();
     numbers();

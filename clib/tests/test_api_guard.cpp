@@ -1,10 +1,15 @@
 // The guard, the handle table and the struct rules by themselves: whatever is thrown becomes a status and a message.
 #include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <csignal>
+#include <exception>
 #include <new>
 #include <stdexcept>
 #include <string>
 
+#include "api/callbacks.h"
 #include "api/guard.h"
 #include "api/handles.h"
 #include "api/json.h"
@@ -105,6 +110,28 @@ void json() {
     CHECK(JsonObject().str() == "{}");
 }
 
+// The part of a process that a callback which throws takes with it: all of it.
+void throwing_callbacks_end_the_process() {
+    std::fflush(nullptr);
+    const pid_t child = fork();
+    if (child == 0) {
+        std::signal(SIGABRT, SIG_DFL);
+        std::set_terminate([] { std::abort(); });  // without a word
+        mm_transcribe_options options{};
+        options.should_abort = [](void*) -> int32_t { throw 42; };
+        HostCallbacks callbacks(options);
+        callbacks.redirect(options);
+        try {
+            options.should_abort(options.user_data);
+        } catch (...) {
+        }
+        _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+}
+
 void switches() {
     CHECK(read_switch(0, true, "x") && !read_switch(0, false, "x"));
     CHECK(read_switch(1, false, "x") && !read_switch(-1, true, "x"));
@@ -119,6 +146,7 @@ int main() {
     out_parameters();
     handles();
     json();
+    throwing_callbacks_end_the_process();
     switches();
     return finish("test_api_guard");
 }

@@ -175,23 +175,7 @@ static void busy(void) {
     CHECK(gate.result == MM_OK || gate.result == MM_ERROR_INVALID_HANDLE); /* of the step after that one */
 }
 
-/* ---- Stopping in time ---- */
-
-struct stopper {
-    double at, asked_at, work, longest_work;
-};
-
-/* Asked often enough: measured by the processor time of the thread that asks, which a loaded machine does not stretch.
- */
-static int32_t stop_at(void* user_data) {
-    struct stopper* stopper = (struct stopper*)user_data;
-    const double work = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
-    if (work - stopper->work > stopper->longest_work) stopper->longest_work = work - stopper->work;
-    stopper->work = work;
-    if (now() < stopper->at) return 0;
-    if (stopper->asked_at == 0) stopper->asked_at = now();
-    return 1;
-}
+/* ---- Stopping in time, by another thread; test_api_stopping.c: by the callback ---- */
 
 static int by_size(const void* a, const void* b) {
     const double x = *(const double*)a, y = *(const double*)b;
@@ -213,7 +197,7 @@ enum { POINTS = 24 };
 static void stop_in_time(void) {
     const double factor = getenv("MM_TEST_INSTRUMENTED") ? 40.0 : 1.0;
     const double slack = 0.500; /* for wall-clock times of single ones on a loaded machine */
-    double latency[POINTS], work[POINTS], whole;
+    double latency[POINTS], whole;
     uint32_t seed = 7;
     int n = 0;
     mm_transcribe_options o = greedy();
@@ -243,29 +227,6 @@ static void stop_in_time(void) {
         mm_transcript_close(gate.transcript);
     }
     report("mm_transcript_abort", latency, n, slack, factor);
-
-    n = 0;
-    for (int i = 0; i < POINTS; ++i) { /* by the callback */
-        struct stopper stopper;
-        char* error = NULL;
-        memset(&stopper, 0, sizeof(stopper));
-        stopper.work = clock_seconds(CLOCK_THREAD_CPUTIME_ID);
-        seed = seed * 1664525u + 1013904223u;
-        o.should_abort = stop_at;
-        o.user_data = &stopper;
-        stopper.at = now() + whole * 0.7 * (double)seed / 4294967296.0;
-        if (mm_whisper_transcribe(model, audio, &o, &t, &error) == MM_OK) {
-            CHECK(stopper.asked_at == 0); /* it was faster this time */
-            mm_transcript_close(t);
-        } else {
-            CHECK(t == NULL && error != NULL && error[0] != '\0');
-            latency[n] = now() - stopper.asked_at;
-            work[n++] = stopper.longest_work;
-        }
-        mm_free(error);
-    }
-    report("should_abort, from its answer", latency, n, slack, factor);
-    report("should_abort, work between two questions", work, n, 0.050, factor);
 }
 
 /* ---- Many threads ---- */

@@ -92,6 +92,43 @@ int main(int argc, char** argv) {
     }
     check(beams, "reordered sequences give the logits of sequences decoded alone");
 
+    // Any history of sequences that are kept, doubled and dropped: caches share beginnings, and are used again.
+    uint32_t seed = 11;
+    const auto draw = [&](int below) {
+        seed = seed * 1664525u + 1013904223u;
+        return static_cast<int>((seed >> 8) % static_cast<uint32_t>(below));
+    };
+    bool histories = true;
+    mm::Inference alone(model, 1);
+    alone.set_window(exec, mel.data(), frames, ctx);
+    for (int run = 0; run < 6; ++run) {
+        const int start = 1 + draw(n);
+        inference.prefill(exec, tokens.data(), start, 0, nullptr, 0, nullptr);
+        std::vector<std::vector<int32_t>> held(1, std::vector<int32_t>(tokens.begin(), tokens.begin() + start));
+        for (int step = 0; step < 40; ++step) {
+            int parents[5];
+            int32_t appended[5];
+            const int count = 1 + draw(5);
+            std::vector<std::vector<int32_t>> next;
+            for (int i = 0; i < count; ++i) {
+                parents[i] = draw(static_cast<int>(held.size()));
+                appended[i] = draw(50000);
+                next.push_back(held[static_cast<size_t>(parents[i])]);
+                next.back().push_back(appended[i]);
+            }
+            held = next;
+            inference.reorder(exec, parents, count);
+            inference.step(exec, appended, count, five.data());
+            if (step % 8 != 7) continue;
+            for (size_t i = 0; i < held.size(); ++i) {
+                const int length = static_cast<int>(held[i].size()), last = length - 1;
+                alone.prefill(exec, held[i].data(), length, 0, &last, 1, one.data());
+                histories = histories && same(one.data(), five.data() + i * vocab, vocab);
+            }
+        }
+    }
+    check(histories, "sequences with any history give the logits of sequences decoded alone");
+
     // What an earlier window left behind must not show: decode NaN first, in a longer window.
     std::vector<float> poison(static_cast<size_t>(2 * 140 * model->shape.n_mels),
                               std::numeric_limits<float>::quiet_NaN());

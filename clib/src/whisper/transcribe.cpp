@@ -385,7 +385,8 @@ std::string Transcriber::language() const {
     return s.language < 0 ? "" : s.model->tokenizer->language_code(s.language);
 }
 float Transcriber::language_probability() const {
-    return state_->language_probability;
+    const State& s = *state_;
+    return s.language < 0 && s.model->tokenizer->multilingual() ? 0.0f : s.language_probability;
 }
 double Transcriber::duration() const {
     return state_->front.duration();
