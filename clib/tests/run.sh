@@ -2,26 +2,27 @@
 # Builds the library and its C tests in one way, and runs them:
 #   run.sh gcc | aarch64 | valgrind | asan | tsan | fuzz SECONDS
 # or only builds them, for tests/native.py, and prints the folder:
-#   run.sh build gcc | clang | aarch64 | asan | tsan | fuzz
+#   run.sh build gcc | clang | aarch64 | aarch64-clang | asan | tsan | fuzz
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mkdir -p build
 
 build() { # variant
-  local folder=build/test-${1/valgrind/gcc} log=build/test-$1.log settings=(-DMM_TESTS=ON)
+  local folder=build/test-${1/valgrind/gcc} log=build/test-$1.log settings=(-DMM_TESTS=ON) targets=()
   local clang=(-DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++)
   case $1 in
     gcc) settings+=(-DMM_TEST_LAUNCHER=) ;;
     valgrind) settings+=("-DMM_TEST_LAUNCHER=valgrind;--quiet;--leak-check=full;--error-exitcode=1") ;;
     clang) settings+=("${clang[@]}") ;;
     aarch64) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake) ;;
+    aarch64-clang) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu-clang.cmake) targets=(--target golden --target multimodal_static) ;;
     asan) settings+=("${clang[@]}" -DMM_SANITIZE=address,undefined) ;;
     tsan) settings+=("${clang[@]}" -DMM_SANITIZE=thread) ;;
     fuzz) settings=("${clang[@]}" -DMM_SANITIZE=address,undefined -DMM_FUZZ=ON) ;;
     *) usage ;;
   esac
   { cmake -S clib -B "$folder" -DPython3_EXECUTABLE="$(command -v python3)" "${settings[@]}" &&
-    cmake --build "$folder" --parallel "${JOBS:-$(nproc)}"; } > "$log" 2>&1 || { cat "$log" >&2; exit 1; }
+    cmake --build "$folder" "${targets[@]}" --parallel "${JOBS:-$(nproc)}"; } > "$log" 2>&1 || { cat "$log" >&2; exit 1; }
 }
 check() { # variant, ctest options...
   build "$1"
