@@ -297,7 +297,13 @@ def write_gguf(
 ) -> SyntheticModel:  # fmt: skip
     """Writes a synthetic model in our container, weights `f16` or `f32`, and returns it with the values as stored."""
     model = synthetic_model(seed, multilingual=multilingual, n_mels=n_mels, **shape)
-    model = replace(model, vocabulary=vocabulary or model.vocabulary)
+    return store_gguf(path, replace(model, vocabulary=vocabulary or model.vocabulary), dtype)
+
+
+def store_gguf(
+    path: str | PathLike[str], model: SyntheticModel, dtype: str, metadata: Iterable[GgufValue] = ()
+) -> SyntheticModel:
+    """Writes any synthetic model, with `metadata` beside its own."""
     tensors, stored = [], {}
     for name, values in model.tensors.items():
         if is_matrix(name):
@@ -309,7 +315,7 @@ def write_gguf(
             stored[name] = values
             tensors.append(GgufTensor(name, values.shape[::-1], GGML_TYPES["f32"], quantize(values, "f32")[0]))
     model = replace(model, tensors=stored)
-    Path(path).write_bytes(gguf_bytes(gguf_metadata(model), tensors))
+    Path(path).write_bytes(gguf_bytes([*gguf_metadata(model), *metadata], tensors))
     return model
 
 
@@ -357,7 +363,11 @@ def write_ggml(
 ) -> SyntheticModel:  # fmt: skip
     """Writes a synthetic model as whisper.cpp's converter and quantiser do: weights in `wtype` (f32, f16, q8_0, q5_0,
     q5_1, q4_0), convolutions in f32 or f16, the rest in f32. Returns it with the values as stored."""
-    model = synthetic_model(seed, multilingual=multilingual, n_mels=n_mels, **shape)
+    return store_ggml(path, synthetic_model(seed, multilingual=multilingual, n_mels=n_mels, **shape), wtype)
+
+
+def store_ggml(path: str | PathLike[str], model: SyntheticModel, wtype: str) -> SyntheticModel:
+    """Writes any synthetic model."""
     vocabulary = model.vocabulary
     out = bytearray(struct.pack("<I", 0x67676D6C))
     out += struct.pack("<11i", *vars(model.shape).values(), GGML_FTYPES[wtype])

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import struct
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -417,16 +418,34 @@ def test_paths_that_are_not_files_are_refused(tmp_path: Path) -> None:
                 attempt(path)
 
 
-def test_an_unreadable_file_is_refused(tmp_path: Path, gguf: bytes) -> None:
-    """Root may read everything but what /proc keeps from it."""
-    path = tmp_path / "secret.gguf"
-    path.write_bytes(gguf)
-    path.chmod(0)
-    if os.access(path, os.R_OK):
-        Whisper(path).close()
-    else:
-        with pytest.raises(FileError, match="Permission denied"):
-            Whisper(path)
+def test_an_unreadable_file_is_refused(gguf: bytes) -> None:
+    """Root reads everything: a child that is nobody tries, in a folder that is open to it."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        good, secret = Path(folder, "good.gguf"), Path(folder, "secret.gguf")
+        for path, mode in ((good, 0o644), (secret, 0)):
+            path.write_bytes(gguf)
+            path.chmod(mode)
+        child = os.fork()
+        if child == 0:
+            os._exit(opens_only_the_first(good, secret))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def opens_only_the_first(good: Path, secret: Path) -> int:
+    """The exit code of the child."""
+    try:
+        if os.geteuid() == 0:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+        Whisper(good).close()
+        Whisper(secret)
+    except FileError as error:
+        return 0 if "Permission denied" in str(error) and "secret.gguf" in str(error) else 2
+    except BaseException:  # this must not become a second run of the tests
+        return 3
+    return 1
 
 
 def test_a_path_that_is_not_utf8_opens(tmp_path: Path, gguf: bytes) -> None:

@@ -1,8 +1,12 @@
 # libmultimodal.a: one object, in which only mm_* is global, so that it hides what the shared library hides. libstdc++ and
 # the unwinder are linked into it and hidden too: a C compiler links the archive, and a C++ host keeps its own runtime.
 set(MM_CXX_RUNTIME "")
+set(MM_TARGET "")
+if(CMAKE_CXX_COMPILER_TARGET)
+  set(MM_TARGET --target=${CMAKE_CXX_COMPILER_TARGET})
+endif()
 foreach(archive libstdc++.a libgcc_eh.a libgcc.a)
-  execute_process(COMMAND ${CMAKE_CXX_COMPILER} -print-file-name=${archive} OUTPUT_VARIABLE path
+  execute_process(COMMAND ${CMAKE_CXX_COMPILER} ${MM_TARGET} -print-file-name=${archive} OUTPUT_VARIABLE path
                   OUTPUT_STRIP_TRAILING_WHITESPACE)
   if(NOT IS_ABSOLUTE "${path}")
     message(FATAL_ERROR "${CMAKE_CXX_COMPILER} has no static ${archive}, which libmultimodal.a carries; "
@@ -18,7 +22,7 @@ set(MM_ARCHIVE ${CMAKE_CURRENT_BINARY_DIR}/libmultimodal.a)
 # in a step before.
 add_custom_command(
   OUTPUT ${MM_ARCHIVE}
-  COMMAND ${CMAKE_CXX_COMPILER} -r -nostdlib -Wl,--force-group-allocation -o ${MM_ONE_OBJECT} ${MM_ALL_OBJECTS}
+  COMMAND ${CMAKE_CXX_COMPILER} ${MM_TARGET} -r -nostdlib -Wl,--force-group-allocation -o ${MM_ONE_OBJECT} ${MM_ALL_OBJECTS}
           -Wl,--start-group ${MM_CXX_RUNTIME} -Wl,--end-group
   COMMAND ${CMAKE_OBJCOPY} --wildcard "--weaken-symbol=_Z*" ${MM_ONE_OBJECT}
   COMMAND ${CMAKE_OBJCOPY} --localize-hidden --wildcard "--keep-global-symbol=mm_*" ${MM_ONE_OBJECT}

@@ -1,76 +1,99 @@
-"""Writes inputs for fuzz_model to start from: python clib/fuzz/make_seeds.py FOLDER
+"""Writes inputs for a fuzzer to start from: python clib/fuzz/make_seeds.py fuzz_model|fuzz_audio FOLDER
 
-Small whole files of both formats; fuzz_model.cpp says how its ggml inputs differ from files."""
+Each is complete: the model files load and run, the audio passes every check. Their formats are those of fuzz_*.cpp."""
 
+import re
 import struct
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+# ruff: noqa: E402
 import numpy as np
+from gguf import GGUFReader
 from model_files import (
-    ARRAY,
     BOOL,
     F32,
-    GGML_FTYPES,
     GGML_TYPES,
-    I32,
     STRING,
-    U32,
-    GgufTensor,
-    gguf_bytes,
-    quantize,
+    SyntheticModel,
+    gpt2_byte_order,
+    store_ggml,
+    store_gguf,
+    synthetic_model,
 )
 
-WIDTH = 32
+SMALL = {"n_audio_ctx": 8, "n_audio_head": 1, "n_audio_layer": 1, "n_text_ctx": 16, "n_text_head": 1, "n_text_layer": 1}
+KEPT = 64  # values or bytes at the start of what is long that are not made zero
+# 32 zeros in q4_0 and q5_0, whose bytes are not zero; with a scale of 0 all others would do.
+ZERO_BLOCKS = [b"\x00\x80" + b"\x88" * 16, b"\x00\x80" + b"\xff" * 4 + bytes(16)]
 
 
-def gguf_seed(dtype: str, layout: bool) -> bytes:
-    metadata = [
-        ("general.architecture", STRING, "whisper"),
-        ("general.alignment", U32, 64),
-        *([("multimodal.layout", STRING, "panel16")] if layout else []),
-        *((f"whisper.{key}", U32, value) for key, value in hyperparameters().items()),
-        ("whisper.alignment_heads", (ARRAY, I32), [0, 1]),
-        ("tokenizer.ggml.tokens", (ARRAY, STRING), ["a", "\u0120b", "\u0100"]),
-        ("a", F32, 0.5),
-        ("b", BOOL, True),
-    ]
-    values = np.ones((WIDTH, WIDTH), dtype=np.float32)
-    data = quantize(values, dtype)[0]
-    dims = (16, WIDTH, WIDTH // 16) if layout else (WIDTH, WIDTH)
-    tensors = [
-        GgufTensor("a", dims, GGML_TYPES[dtype], data),
-        GgufTensor("b", (WIDTH,), GGML_TYPES["f32"], quantize(values[0], "f32")[0]),
-    ]
-    return gguf_bytes(metadata, tensors)
+def compressed(data: bytes) -> bytes:
+    """With runs of zeros as fuzz_model.cpp expands them."""
+    for block in ZERO_BLOCKS:
+        data = data.replace(block, bytes(len(block)))
+    return re.sub(rb"\0{32,}", lambda zeros: b"<zeros>" + struct.pack("<I", len(zeros[0])), data)
 
 
-def ggml_seed(wtype: str) -> bytes:
-    out = b"lmgg" + struct.pack("<11i", *hyperparameters().values(), GGML_FTYPES[wtype])
-    out += struct.pack("<3i", 80, 201, 50257)
-    values = np.ones((WIDTH, WIDTH), dtype=np.float32)
-    for name, kind, array in [("a", wtype, values), ("b", "f32", values[0])]:
-        out += struct.pack("<3i", array.ndim, len(name), GGML_TYPES[kind])
-        out += struct.pack(f"<{array.ndim}i", *array.shape[::-1]) + name.encode() + quantize(array, kind)[0]
-    return out
+def thin_model(width: int, n_mels: int = 80, multilingual: bool = True) -> SyntheticModel:
+    """A whole model of which only the first values of each tensor and the tokens of one byte are not zero or empty."""
+    widths = {"n_audio_state": width, "n_text_state": width}
+    model = synthetic_model(n_mels=n_mels, multilingual=multilingual, **widths, **SMALL)
+    for values in model.tensors.values():
+        values.reshape(-1)[KEPT:] = 0
+    single = [bytes([byte]) for byte in gpt2_byte_order()]
+    return replace(model, vocabulary=single + [b""] * (len(model.vocabulary) - len(single)))
 
 
-def hyperparameters() -> dict[str, int]:
-    names = ["n_audio_ctx", "n_audio_state", "n_audio_head", "n_audio_layer"]
-    names += ["n_text_ctx", "n_text_state", "n_text_head", "n_text_layer"]
-    values = dict(zip(names, [1500, WIDTH, 2, 1, 448, WIDTH, 2, 1], strict=True))
-    return {"n_vocab": 51865, **values, "n_mels": 80}
+def thin_silero() -> bytes:
+    """The detector that the library carries; of its 1.2 MB, too, only the start of each tensor."""
+    path = ROOT / "clib" / "models" / "silero_vad.gguf"
+    data = bytearray(path.read_bytes())
+    for tensor in GGUFReader(path).tensors:
+        end = int(tensor.data_offset) + int(tensor.n_bytes)
+        kept = min(int(tensor.data_offset) + KEPT, end)
+        data[kept:end] = bytes(end - kept)
+    return bytes(data)
 
 
-def main(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+def model_seeds(folder: Path) -> None:
+    keys = [("a", F32, 0.5), ("b", BOOL, True), ("c", STRING, "text")]
     for dtype in ("f32", "f16"):
-        (folder / f"panels-{dtype}.gguf").write_bytes(gguf_seed(dtype, layout=True))
-    for wtype in GGML_TYPES:
-        (folder / f"rows-{wtype}.gguf").write_bytes(gguf_seed(wtype, layout=False))
-        (folder / f"{wtype}.bin").write_bytes(ggml_seed(wtype))
+        store_gguf(folder / f"panels-{dtype}.gguf", thin_model(16), dtype, keys)
+    store_gguf(folder / "large.gguf", thin_model(16, n_mels=128), "f16")
+    store_gguf(folder / "english.gguf", thin_model(16, multilingual=False), "f16")
+    for wtype in GGML_TYPES:  # whose blocks are 32 wide
+        store_ggml(folder / f"{wtype}.bin", thin_model(32), wtype)
+    (folder / "silero.gguf").write_bytes(thin_silero())
+    for path in folder.iterdir():
+        path.write_bytes(compressed(path.read_bytes()))
+
+
+def audio_seeds(folder: Path) -> None:
+    time = np.arange(1200) / 16000
+    sounds = {
+        "chord": 0.3 * np.sin(2 * np.pi * 220 * time) + 0.2 * np.sin(2 * np.pi * 1331 * time),
+        "noise": 0.5 * np.random.default_rng(1).uniform(-1, 1, 1200) * np.abs(np.sin(2 * np.pi * 30 * time)),
+        "silence": np.zeros(1200),
+        "clicks": np.where(np.arange(1200) % 500 == 0, 1.0, 0.0),
+    }
+    rates = [(8000, 16000), (44100, 16000), (48000, 16000), (192000, 8000), (16000, 16000), (22050, 48000)]
+    options = {"default": (0.0, 0.0, 0, 0, 0, 0.0), "eager": (0.02, 0.01, -1, -1, -1, 0.1)}
+    for name, sound in sounds.items():
+        for i, (start, end) in enumerate(rates):
+            which, wide = list(options)[i % 2], i == 4
+            header = struct.pack("<IIHBBIffiiif", start, end, 100 + i, wide, 0, 28, *options[which])
+            values = sound.astype("<f4") if wide else (sound * 32767).astype("<i2")
+            (folder / f"{name}-{start}-{end}-{which}").write_bytes(header + values.tobytes())
+
+
+def main(target: str, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    {"fuzz_model": model_seeds, "fuzz_audio": audio_seeds}[target](folder)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(sys.argv[1], Path(sys.argv[2]))

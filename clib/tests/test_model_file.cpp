@@ -1,6 +1,8 @@
 // Model files: what good ones hold, and that bad ones are refused with the right status and a message that says why.
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -460,11 +462,26 @@ void paths_are_opened_or_refused() {
     CHECK_THROWS(ModelFile::open(folder.write("html", "<!doctype html>")), MM_ERROR_BAD_MODEL, "web page");
     CHECK_THROWS(ModelFile::open(folder.write("lfs", "version https://git-lfs.github.com/spec/v1\n")),
                  MM_ERROR_BAD_MODEL, "Git LFS");
+}
 
-    const std::string secret = folder.write("secret", good);
+// Root reads everything: there a child that is nobody tries.
+void an_unreadable_file_is_refused() {
+    TemporaryFolder folder;
+    const std::string good = folder.write("good.gguf", gguf().bytes()), secret = folder.write("secret", gguf().bytes());
+    ::chmod(folder.path().c_str(), 0755);
+    ::chmod(good.c_str(), 0644);
     ::chmod(secret.c_str(), 0);
-    if (::access(secret.c_str(), R_OK) != 0)  // root reads everything
+    const pid_t child = ::fork();
+    if (child == 0) {
+        if (::geteuid() == 0 && (::setgroups(0, nullptr) != 0 || ::setgid(65534) != 0 || ::setuid(65534) != 0))
+            _exit(2);
+        ModelFile::open(good);
         CHECK_THROWS(ModelFile::open(secret), MM_ERROR_IO, "Permission denied");
+        _exit(checks_failed ? 1 : 0);
+    }
+    int status = -1;
+    ::waitpid(child, &status, 0);
+    CHECK(status == 0);
 }
 
 }  // namespace
@@ -482,5 +499,6 @@ int main() {
     bad_ggml_tensors_are_refused();
     spoiled_bytes_do_no_harm();
     paths_are_opened_or_refused();
+    an_unreadable_file_is_refused();
     return finish("test_model_file");
 }

@@ -12,7 +12,7 @@ class FpEnv {
 
   private:
     unsigned long saved_ = 0;
-    unsigned short saved_x87_ = 0;
+    [[maybe_unused]] unsigned short saved_x87_ = 0;
 };
 
 }  // namespace mm

@@ -1,5 +1,7 @@
 #include "runtime/memory.h"
 
+#include <cstring>
+
 namespace mm {
 
 void* aligned_alloc_bytes(size_t bytes, size_t alignment) {
@@ -8,6 +10,9 @@ void* aligned_alloc_bytes(size_t bytes, size_t alignment) {
     void* p = nullptr;
     // posix_memalign, not operator new: mm_free must be able to free it without knowing where it came from.
     if (posix_memalign(&p, alignment, rounded / alignment * alignment) != 0) throw std::bad_alloc();
+#ifdef MM_POISON  // tests/golden_poisoned: NaN in every float that nobody has written
+    std::memset(p, 0xff, rounded / alignment * alignment);
+#endif
     return p;
 }
 

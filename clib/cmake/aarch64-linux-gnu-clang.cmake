@@ -1,0 +1,12 @@
+# The same with Clang, which brings every target itself, over GCC's headers, libraries and binutils.
+include(${CMAKE_CURRENT_LIST_DIR}/aarch64-linux-gnu.cmake)
+set(CMAKE_C_COMPILER clang)
+set(CMAKE_CXX_COMPILER clang++)
+set(CMAKE_ASM_COMPILER clang)
+foreach(language C CXX ASM)
+  set(CMAKE_${language}_COMPILER_TARGET aarch64-linux-gnu)
+endforeach()
+set(CMAKE_OBJCOPY aarch64-linux-gnu-objcopy)
+set(CMAKE_AR aarch64-linux-gnu-ar)
+set(CMAKE_RANLIB aarch64-linux-gnu-ranlib)
+set(CMAKE_NM aarch64-linux-gnu-nm)
