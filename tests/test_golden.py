@@ -21,8 +21,8 @@ from native import LIBRARY, build, run
 
 GOLDEN = Path(__file__).parent / "golden"
 EMULATOR = ("qemu-aarch64-static", "-cpu", "neoverse-n1", "-L", "/usr/aarch64-linux-gnu")
-# tests/golden/*.json, and the model that each is of: a multilingual one, and one with large-v3's vocabulary, its mel bins
-# and a decoder shallower than its encoder.
+# tests/golden/*.json, and the model that each is of: a multilingual one, and one with large-v3's vocabulary, its mel
+# bins and a decoder shallower than its encoder.
 MODELS: dict[str, dict[str, Any]] = {
     "speech": {},
     "speech-128": {"seed": 1, "n_mels": 128, "n_audio_layer": 3, "n_text_layer": 1},
