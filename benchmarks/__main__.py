@@ -15,7 +15,16 @@ from typing import Any
 import click
 
 from benchmarks import overhead, recordings
-from benchmarks.peers import CONTENDERS, OURS, Contender, Environments, Weights, prepare_weights, run
+from benchmarks.peers import (
+    CONTENDERS,
+    OURS,
+    Contender,
+    ContenderFailed,
+    Environments,
+    Weights,
+    prepare_weights,
+    run,
+)
 from pyffi.info import build_info
 
 ROOT = Path(__file__).parents[1]
@@ -61,9 +70,12 @@ def measure_speed(
                 continue
             paths = [recording.path for recording in (audio[:1] if contender.slow else audio)]
             click.echo(f"{weights.name}, beam {beam_size}, round {number + 1}: {contender.label}")
-            runs[contender].append(
-                run(contender, weights, paths, environments, folder, threads=threads, beam_size=beam_size)
-            )
+            try:
+                result = run(contender, weights, paths, environments, folder, threads=threads, beam_size=beam_size)
+            except ContenderFailed as error:  # the others go on
+                click.echo(f"left out: {error}", err=True)
+            else:
+                runs[contender].append(result)
     return [
         {
             "model": weights.name,
@@ -131,7 +143,13 @@ def main(
                         continue
                     click.echo(f"{model}, beam {beam_size}, {len(accuracy_audio)} utterances: {contender.label}")
                     paths = [recording.path for recording in accuracy_audio]
-                    done = run(contender, weights, paths, environments, folder, threads=threads, beam_size=beam_size)
+                    try:
+                        done = run(
+                            contender, weights, paths, environments, folder, threads=threads, beam_size=beam_size
+                        )
+                    except ContenderFailed as error:
+                        click.echo(f"left out: {error}", err=True)
+                        continue
                     results["accuracy"].append(
                         {
                             "model": model,

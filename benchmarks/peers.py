@@ -27,6 +27,10 @@ REQUIREMENTS = {
 TIMEOUT = 3600
 
 
+class ContenderFailed(RuntimeError):
+    """A recogniser that has ended without a result."""
+
+
 @dataclass(frozen=True)
 class Contender:
     """A recogniser in one of its settings."""
@@ -125,6 +129,6 @@ def run(
     command: list[str | Path] = [python, worker, script, contender.package, request_path, result_path]
     done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if not result_path.exists():
-        raise RuntimeError(f"{contender.label} ended with code {done.returncode}:\n{done.stderr[-2000:]}")
+        raise ContenderFailed(f"{contender.label} ended with code {done.returncode}:\n{done.stderr[-2000:]}")
     result: dict[str, Any] = json.loads(result_path.read_text(encoding="utf-8"))
     return result

@@ -84,16 +84,19 @@ def overhead_table(results: dict[str, Any]) -> str:
 
 
 def plot(results: dict[str, Any], path: Path) -> None:
-    """Real-time factor of the longest recording, and word error rate, for each model and beam size."""
+    """For each model and beam size: real-time factor of the longest recording, word error rate, time to open the model,
+    and peak memory."""
     longest = max(r["audio"] for r in results["speed"])
     speed = [r for r in results["speed"] if r["audio"] == longest]
     groups = list(dict.fromkeys((r["model"], r["beam_size"]) for r in speed))
     contenders = list(dict.fromkeys(r["contender"] for r in speed))
-    figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained")
+    figure, axes = plt.subplots(2, 2, figsize=(11, 8), layout="constrained")
     width = 0.8 / len(contenders)
     panels: list[tuple[Any, list[dict[str, Any]], Callable[[dict[str, Any]], float], str]] = [
-        (axes[0], speed, lambda r: r["seconds"] / r["audio"], "real-time factor, whole transcription"),
-        (axes[1], results["accuracy"], lambda r: 100 * r["wer"], "word error rate, %"),
+        (axes[0, 0], speed, lambda r: r["seconds"] / r["audio"], "real-time factor, whole transcription"),
+        (axes[0, 1], results["accuracy"], lambda r: 100 * r["wer"], "word error rate, %"),
+        (axes[1, 0], speed, lambda r: r["open"], "opening the model, seconds"),
+        (axes[1, 1], speed, lambda r: r["peak_memory"] / 1e9, "peak memory, GB"),
     ]
     for axis, rows, value, title in panels:
         for i, contender in enumerate(contenders):
@@ -104,7 +107,7 @@ def plot(results: dict[str, Any], path: Path) -> None:
         axis.set_xticks(range(len(groups)), [f"{model}\nbeam {beam}" for model, beam in groups])
         axis.set_title(title + " (less is better)", fontsize=10)
         axis.spines[["top", "right"]].set_visible(False)
-    axes[0].legend(frameon=False, fontsize=8)
+    axes[0, 0].legend(frameon=False, fontsize=8)
     figure.savefig(path, metadata={"Date": None})
 
 
