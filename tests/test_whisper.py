@@ -112,6 +112,15 @@ def test_weights_may_be_locked_in_memory(tmp_path: Path, kind: str, quick: Optio
     assert locked_bytes() == before
 
 
+def test_packed_weights_need_their_file_no_more(tmp_path: Path, quick: Options, tone: Tone) -> None:
+    path = tmp_path / "model.bin"
+    model_files.write_ggml(path, wtype="f16")
+    with Whisper(path) as model:
+        text = model.transcribe(tone(1), **quick).text
+        os.truncate(path, 0)
+        assert model.transcribe(tone(1), **quick).text == text
+
+
 UNLOCKABLE = """
 import ctypes, resource, sys
 from pyffi import UnsupportedError, Whisper

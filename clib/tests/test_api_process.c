@@ -1,7 +1,8 @@
-/* The process around the library: forks while other threads call, calls from exit handlers.
+/* The process around the library: forks while other threads call, calls from exit handlers, files that change.
  * Usage: test_api_process MODEL */
 #define _GNU_SOURCE
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -98,9 +99,60 @@ static void exit_handlers(const char* path) {
     CHECK(status == 0);
 }
 
+/* ---- The file of an open model ---- */
+
+static void copy_file(const char* from, const char* to) {
+    static char block[1 << 16];
+    FILE *in = fopen(from, "rb"), *out = fopen(to, "wb");
+    if (!in || !out) exit(2);
+    for (size_t n; (n = fread(block, 1, sizeof(block), in)) > 0;)
+        if (fwrite(block, 1, n, out) != n) exit(2);
+    fclose(in);
+    if (fclose(out) != 0) exit(2);
+}
+
+static mm_status use(mm_whisper* opened) {
+    float* out = NULL;
+    size_t n = 0;
+    const mm_status status = mm_whisper_encode(opened, NULL, 0, 4, NULL, &out, &n, NULL);
+    mm_free(out);
+    return status;
+}
+
+/* To remove it or put another one in its place is harmless; to cut it short ends the process with SIGBUS. */
+static void changed_files(const char* path) {
+    char folder[] = "/tmp/multimodal-process-XXXXXX", copy[64];
+    int status = 0;
+    mm_whisper* opened;
+    if (!mkdtemp(folder)) exit(2);
+    snprintf(copy, sizeof(copy), "%s/model.gguf", folder);
+    copy_file(path, copy);
+    opened = open_model(copy);
+    unlink(copy);
+    CHECK_STATUS(use(opened), MM_OK);
+    copy_file(path, copy);
+    CHECK_STATUS(use(opened), MM_OK);
+    mm_whisper_close(opened);
+
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        signal(SIGBUS, SIG_DFL);
+        opened = open_model(copy);
+        if (truncate(copy, 4096) != 0) _exit(2);
+        use(opened);
+        _exit(3);
+    }
+    waitpid(child, &status, 0);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
+    unlink(copy);
+    rmdir(folder);
+}
+
 int main(int argc, char** argv) {
     const char* path = model_argument(argc, argv);
     exit_handlers(path);
+    changed_files(path);
     model = open_model(path);
     forks();
     mm_whisper_close(model);
