@@ -124,7 +124,7 @@ static mm_transcript* in_pieces(mm_audio_chunk audio, const mm_transcribe_option
 
 int main(int argc, char** argv) {
     static const uint32_t rates[] = {16000, 8000, 44100, 48000};
-    const int cases = getenv("MM_TEST_INSTRUMENTED") ? 3 : 16;
+    const int cases = getenv("MM_TEST_INSTRUMENTED") ? 4 : 16;
     size_t all_segments = 0;
     model = open_model(model_argument(argc, argv));
     for (int i = 0; i < cases; ++i) {
@@ -146,6 +146,7 @@ int main(int argc, char** argv) {
         mm_transcript_close(pieces);
         free(samples);
     }
+    printf("%zu segments in %d cases\n", all_segments, cases);
     CHECK(all_segments > (size_t)cases);
     mm_whisper_close(model);
     return finish("test_api_streaming");
