@@ -90,7 +90,7 @@ void run_whisper(const std::shared_ptr<const mm::WhisperModel>& model) {
     std::vector<float> logits(2 * static_cast<size_t>(shape.n_vocab));
     inference.prefill(exec, tokens, 3, 0, rows, 2, logits.data());
     const int parents[] = {0, 0};
-    inference.reorder(parents, 2);
+    inference.reorder(exec, parents, 2);
     inference.step(exec, tokens, 2, logits.data());
     std::vector<float> weights(model->alignment_heads.size() * 3 * static_cast<size_t>(ctx));
     inference.align(exec, tokens, 3, weights.data(), nullptr);

@@ -55,6 +55,7 @@ static void forks(void) {
     }
     over = 1;
     for (int i = 0; i < THREADS; ++i) pthread_join(threads[i], NULL);
+    if (hung || failed) fprintf(stderr, "forks: %d hung, %d failed\n", hung, failed);
     CHECK(hung == 0 && failed == 0);
 }
 
