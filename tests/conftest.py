@@ -49,15 +49,6 @@ def tiny(tiny_path: Path) -> Iterator[Whisper]:
 
 
 @pytest.fixture(scope="session")
-def english(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whisper]:
-    """An English-only model."""
-    path = tmp_path_factory.mktemp("models") / "tiny.en.gguf"
-    write_gguf(path, multilingual=False)
-    with Whisper(path) as model:
-        yield model
-
-
-@pytest.fixture(scope="session")
 def tone() -> Callable[..., Samples]:
     """tone(seconds, rate=16000): a chord with some noise, always the same."""
 

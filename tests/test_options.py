@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pyffi import InvalidArgument, MultimodalError, UnsupportedError, VadOptions, Whisper
+from pyffi import InvalidArgument, MultimodalError, VadOptions, Whisper
 from pyffi._ffi import ffi, lib
 from pyffi.options import TINY, OptionsBuilder
 
@@ -130,18 +130,6 @@ def test_what_is_out_of_range_is_refused_by_name(tiny: Whisper, options: dict[st
 )
 def test_what_is_in_range_works(tiny: Whisper, quick: dict[str, Any], options: dict[str, Any]) -> None:
     assert tiny.transcribe(SILENCE, **quick | {"audio_ctx": 50} | options).segments is not None
-
-
-def test_english_only_models_refuse_other_languages(english: Whisper) -> None:
-    with pytest.raises(UnsupportedError, match="English only"):
-        english.transcribe(SILENCE, language="de")
-    with pytest.raises(UnsupportedError, match="cannot translate"):
-        english.transcribe(SILENCE, task="translate")
-    with pytest.raises(UnsupportedError, match="English"):
-        english.detect_language(SILENCE)
-    assert (
-        english.transcribe(SILENCE, language="en", audio_ctx=10, max_new_tokens=1, temperature=0).info.language == "en"
-    )
 
 
 def test_a_failed_call_leaves_the_model_as_it_was(tiny: Whisper, quick: dict[str, Any]) -> None:

@@ -94,3 +94,8 @@ class Reference:
             x = x + self.attention(f"{block}.cross_attn", y, encoded, self.shape.n_text_head, causal=False)
             x = x + self.mlp(block, x)
         return np.asarray(self.norm("decoder.ln", x) @ embedding.T)
+
+
+def relative_error(value: npt.NDArray[np.float32], reference: Array) -> float:
+    """The largest difference, relative to the largest value."""
+    return float(np.abs(value - reference).max() / np.abs(reference).max())

@@ -1,217 +1,168 @@
-// Memory that runs out at any point: every call ends with a clean status, nothing leaks, and afterwards all works.
-// Usage: test_api_memory MODEL
-// MM_TEST_INSTRUMENTED in the environment: only some of the allocations fail in turn.
+// Memory that runs out at any point: every call ends with a clean status, nothing leaks, and afterwards the same call
+// gives the same results. What is called is in memory_cases.h.
+// Usage: test_api_memory SMALL_MODEL SMALL_GGML
+// MM_TEST_INSTRUMENTED in the environment: beyond the first 80 calls for memory only some fail in turn.
+#include <fcntl.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <string>
-#include <vector>
 
-#include "check.h"
-#include "failing_memory.h"
-#include "multimodal.h"
+#include "memory_cases.h"
 
 namespace {
 
-std::string model_path;
-mm_whisper* model = nullptr;
-std::vector<float> samples;
+using namespace memory_cases;
 
-mm_audio_chunk audio(uint32_t rate) {
-    return {samples.data(), samples.size(), rate};
-}
-
-mm_transcribe_options small_options() {
-    static const float zero[1] = {0.0f};
-    mm_transcribe_options o;
-    mm_transcribe_options_init(&o, sizeof(o));
-    o.beam_size = 2;
-    o.temperatures = zero;
-    o.n_temperatures = 1;
-    o.max_new_tokens = 6;
-    o.audio_ctx = 40;
-    o.initial_prompt = "a prompt";
-    o.word_timestamps = MM_SWITCH_ON;
-    return o;
-}
-
-// Reads all of a transcript and closes it.
-void read_and_close(mm_transcript* t) {
-    mm_transcript_info info{};
-    info.struct_size = sizeof(info);
-    mm_transcript_info_get(t, &info);
-    for (size_t i = 0; i < info.n_segments; ++i) {
-        mm_segment segment{};
-        segment.struct_size = sizeof(segment);
-        mm_transcript_segment(t, i, &segment);
-    }
-    mm_transcript_close(t);
-}
-
-mm_status open(char** error) {
-    mm_whisper* opened = nullptr;
-    const mm_status status = mm_whisper_open(model_path.c_str(), nullptr, &opened, error);
-    mm_whisper_close(opened);
-    return status;
-}
-
-mm_status verify(char** error) {
-    char* json = nullptr;
-    const mm_status status = mm_model_verify(model_path.c_str(), nullptr, &json, error);
-    mm_free(json);
-    return status;
-}
-
-mm_status transcribe(char** error) {
-    const mm_transcribe_options o = small_options();
-    mm_transcript* t = nullptr;
-    const mm_status status = mm_whisper_transcribe(model, audio(16000), &o, &t, error);
-    CHECK((t != nullptr) == (status == MM_OK));
-    if (t) read_and_close(t);
-    return status;
-}
-
-// Step by step, at another rate, through the detector.
-mm_status stream(char** error) {
-    mm_transcribe_options o = small_options();
-    o.vad_filter = MM_SWITCH_ON;
-    mm_transcript* t = nullptr;
-    mm_status status = mm_transcript_open(model, &o, &t, error);
-    if (status != MM_OK) return status;
-    status = mm_transcript_push(t, audio(11025));
-    if (status == MM_OK) status = mm_transcript_finish(t);
-    for (int32_t state = MM_STEP_MORE; status == MM_OK && state == MM_STEP_MORE;)
-        status = mm_transcript_step(t, &state);
-    if (status != MM_OK) CHECK(mm_transcript_last_error(t)[0] != '\0');
-    read_and_close(t);
-    return status;
-}
-
-mm_status detect_voice(char** error) {
-    mm_vad* vad = nullptr;
-    mm_vad_segment* segments = nullptr;
-    size_t n = 0;
-    mm_status status = mm_vad_open(nullptr, &vad, error);
-    if (status == MM_OK) status = mm_vad_segments(vad, audio(44100), nullptr, nullptr, &segments, &n, error);
-    mm_free(segments);
-    mm_vad_close(vad);
-    return status;
-}
-
-mm_status tensors(char** error) {
-    float *mel = nullptr, *encoded = nullptr, *logits = nullptr;
-    size_t frames = 0, n = 0;
-    int32_t* ids = nullptr;
-    char* text = nullptr;
-    mm_language* languages = nullptr;
-    mm_status status = mm_whisper_tokenize(model, "some words", 10, &ids, &n, error);
-    if (status == MM_OK) status = mm_whisper_detokenize(model, ids, n, &text, &n, error);
-    if (status == MM_OK) status = mm_whisper_log_mel(model, audio(16000), nullptr, &mel, &frames, error);
-    if (status == MM_OK) status = mm_whisper_encode(model, mel, 60, 30, nullptr, &encoded, &n, error);
-    const int32_t tokens[] = {50258, 50259, 50359};
-    if (status == MM_OK) status = mm_whisper_logits(model, encoded, 30, tokens, 3, nullptr, &logits, &n, error);
-    mm_free(mel);
-    mm_free(encoded);
-    mm_free(logits);
-    mm_free(ids);
-    mm_free(text);
-    mm_free(languages);
-    return status;
-}
-
-mm_status information(char**) {
-    return mm_build_info()[0] == '{' ? MM_OK : MM_ERROR_INTERNAL;
-}
-
-struct Scenario {
-    const char* name;
-    mm_status (*run)(char** error);
+// A case that has memory.
+struct Healthy {
+    uint64_t digest;
+    long calls;                 // for memory
+    long kept;                  // blocks that live as long as the process
+    long n_first, first[1000];  // calls for memory that are made in the first run of a process only
 };
-constexpr Scenario kScenarios[] = {{"information", information}, {"open", open},     {"verify", verify},
-                                   {"transcribe", transcribe},   {"stream", stream}, {"voice", detect_voice},
-                                   {"tensors", tensors}};
 
-// Runs a scenario with calls first ... last failing. Returns whether all was clean; `calls` is how many there were.
-bool clean_failure(const Scenario& scenario, long first, long last, long* calls) {
+bool agrees(const Case& c, const Healthy& healthy) {
+    Run run;
+    return c.run(run) == c.expected && run.digest() == healthy.digest;
+}
+
+// The lowest file descriptor that is free: another one if any was left open.
+int free_descriptor() {
+    const int file = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+    ::close(file);
+    return file;
+}
+
+// Some failures are made up for: a pool does with fewer threads, a message gets shorter. All others are NO_MEMORY.
+bool is_clean(const Case& c, const Healthy& healthy, mm_status status, const Run& run) {
+    if (status == MM_OK ? run.error != nullptr : !run.told()) return false;
+    return status == MM_ERROR_NO_MEMORY || (status == c.expected && run.digest() == healthy.digest);
+}
+
+// Runs a case with calls first ... last for memory failing, and once more with memory; `kept` blocks may be left then.
+void fail_calls(const Case& c, const Healthy& healthy, long first, long last, long kept) {
     const long before = failing_memory::blocks;
-    char* error = nullptr;
-    failing_memory::arm(first, last);
-    const mm_status status = scenario.run(&error);
-    *calls = failing_memory::disarm();
-    bool clean = status == MM_OK || status == MM_ERROR_NO_MEMORY;
-    if (status == MM_OK && error) clean = false;
-    mm_free(error);
-    const long leaked = failing_memory::blocks - before;
-    if (!clean || leaked != 0)
-        std::fprintf(stderr, "%s, allocations %ld to %ld failing: status %d (%s), %ld blocks leaked\n", scenario.name,
-                     first, last, status, mm_status_string(status), leaked);
-    return clean && leaked == 0;
-}
-
-// Each allocation, unless an emulator, valgrind or a sanitizer makes that take too long.
-long next(long n) {
-    static const bool instrumented = std::getenv("MM_TEST_INSTRUMENTED") != nullptr;
-    return instrumented ? n + 1 + n / 8 : n + 1;
-}
-
-void warm() {
-    for (const Scenario& scenario : kScenarios) {
-        CHECK_STATUS(scenario.run(nullptr), MM_OK);  // fills what lives as long as the process
-        long failed = 0, tried = 0, calls = 0, n = 1;
-        do {  // until the allocation that should fail is not reached any more
-            failed += !clean_failure(scenario, n, n, &calls);
-            ++tried;
-            long ignored;
-            if (tried % 7 == 0) failed += !clean_failure(scenario, n, n + 1000000, &ignored);  // and all after it
-        } while (calls >= n && (n = next(n)));
-        std::printf("%s: %ld allocations, %ld of them failed in turn\n", scenario.name, calls, tried);
-        CHECK(failed == 0);
-        CHECK_STATUS(scenario.run(nullptr), MM_OK);
+    const int descriptor = free_descriptor();
+    mm_status status;
+    bool clean;
+    {
+        Run run;
+        failing_memory::arm(first, last);
+        status = c.run(run);
+        clean = failing_memory::disarm() >= first && is_clean(c, healthy, status, run);
     }
+    const bool again = agrees(c, healthy);
+    // Where a pool got fewer threads, less is kept.
+    const long leaked = failing_memory::blocks - before - kept;
+    const bool leaks = (c.setting == Setting::threads ? leaked > 0 : leaked != 0) || free_descriptor() != descriptor;
+    if (clean && again && !leaks) return;
+    ++checks_failed;
+    fprintf(stderr, "%s, calls %ld to %ld for memory failing: %s, status %d (%s); then %s, %ld blocks too many%s\n",
+            c.name, first, last, clean ? "clean" : "not clean", status, mm_status_string(status),
+            again ? "as without" : "not as without", leaked, leaks ? ": a leak" : "");
 }
 
-// In a fresh process, where the first calls build what lives as long as it: the thread pool, tables, the detector.
-void cold() {
-    for (long n = 1; n < 2000; n = next(n + n / 8)) {
-        const pid_t child = fork();
-        if (child == 0) {
-            char* error = nullptr;
-            failing_memory::arm(n, n);
-            const mm_status opened = mm_whisper_open(model_path.c_str(), nullptr, &model, &error);
-            mm_status status = opened == MM_OK ? MM_OK : MM_ERROR_NO_MEMORY;
-            for (const Scenario& scenario : kScenarios) {
-                if (!model || status != MM_OK) break;
-                status = scenario.run(nullptr);
-            }
-            failing_memory::disarm();
-            if (opened != MM_OK && (opened != MM_ERROR_NO_MEMORY || !error)) _exit(2);
-            if (status != MM_OK && status != MM_ERROR_NO_MEMORY) _exit(3);
-            if (!model && mm_whisper_open(model_path.c_str(), nullptr, &model, nullptr) != MM_OK) _exit(4);
-            for (const Scenario& scenario : kScenarios)
-                if (scenario.run(nullptr) != MM_OK) _exit(5);
-            _exit(0);
+// Runs `work` in a process of its own.
+template <typename Work>
+void in_a_child(const Case& c, Work work) {
+    fflush(nullptr);
+    const pid_t child = fork();
+    if (child == 0) {
+        checks_failed = 0;
+        work();
+        _exit(checks_failed != 0);
+    }
+    int status = -1;
+    waitpid(child, &status, 0);
+    if (status == 0) return;
+    ++checks_failed;
+    fprintf(stderr, "%s: a process ended with wait status %#x\n", c.name, static_cast<unsigned>(status));
+}
+
+// Which calls of the first run the second one does not make, told apart by the sizes of their blocks.
+void compare_runs(const size_t* first, long n_first, const size_t* second, long n_second, Healthy* healthy) {
+    long same = 0;
+    healthy->n_first = 0;
+    for (long i = 0; i < n_first; ++i) {
+        if (same < n_second && first[i] == second[same])
+            ++same;
+        else
+            healthy->first[healthy->n_first++] = i + 1;
+    }
+    CHECK(same == n_second);
+}
+
+// What a case does with memory, in a process of its own: here all is still to be built.
+Healthy measure(const Case& c) {
+    static auto* shared = static_cast<Healthy*>(
+        mmap(nullptr, sizeof(Healthy), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0));
+    in_a_child(c, [&] {
+        static size_t first_sizes[failing_memory::kSizes];
+        const long before = failing_memory::blocks;
+        long first_calls;
+        {
+            Run run;
+            failing_memory::count();
+            CHECK_STATUS(c.run(run), c.expected);
+            first_calls = failing_memory::disarm();
+            shared->digest = run.digest();
         }
-        int status = -1;
-        waitpid(child, &status, 0);
-        if (status != 0)
-            std::fprintf(stderr, "fresh process, allocation %ld failing: wait status %#x\n", n,
-                         static_cast<unsigned>(status));
-        CHECK(status == 0);
+        CHECK(first_calls <= failing_memory::kSizes);
+        std::copy_n(failing_memory::sizes, first_calls, first_sizes);
+        failing_memory::count();
+        CHECK(agrees(c, *shared));
+        shared->calls = failing_memory::disarm();
+        shared->kept = failing_memory::blocks - before;
+        compare_runs(first_sizes, first_calls, failing_memory::sizes, shared->calls, shared);
+    });
+    return *shared;
+}
+
+// Each call for memory, unless a sanitizer makes that take too long.
+long next(long n) {
+    static const bool instrumented = getenv("MM_TEST_INSTRUMENTED") != nullptr;
+    return instrumented && n > 80 ? n + n / 8 : n + 1;
+}
+
+void check_case(const Case& c) {
+    if (c.setting != Setting::threads) {  // they cost time, and how many there are depends on memory
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(sched_getcpu(), &one);
+        CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
     }
+    if (c.setting == Setting::model || c.setting == Setting::threads) model = open_model(gguf_path);
+    if (c.setting == Setting::detector) CHECK_STATUS(mm_vad_open(nullptr, &detector, nullptr), MM_OK);
+
+    // In fresh processes, where first calls build what lives as long as the process: the thread pool, tables.
+    const Healthy healthy = measure(c);
+    for (long i = 0; i < healthy.n_first; ++i)
+        in_a_child(c, [&] { fail_calls(c, healthy, healthy.first[i], healthy.first[i], healthy.kept); });
+
+    CHECK(agrees(c, healthy));
+    long tried = 0;
+    for (long n = 1; n <= healthy.calls; n = next(n), ++tried) {
+        fail_calls(c, healthy, n, n, 0);
+        if (tried % 7 == 0) fail_calls(c, healthy, n, n + 1000000, 0);  // and all after it
+    }
+    printf("%-26s %4ld calls for memory, %4ld of them failed in turn; in a first run %2ld more, all of them\n", c.name,
+           healthy.calls, tried, healthy.n_first);
+    mm_vad_close(detector);
+    mm_whisper_close(model);
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    model_path = model_argument(argc, argv);
-    float* seeded = noise(16000, 2);
-    samples.assign(seeded, seeded + 16000);
-    free(seeded);
-    std::fflush(nullptr);
-    cold();
-    model = open_model(model_path.c_str());
-    warm();
-    mm_whisper_close(model);
+    if (argc != 3) return fprintf(stderr, "usage: %s SMALL_MODEL SMALL_GGML\n", argv[0]), 2;
+    gguf_path = argv[1];
+    ggml_path = argv[2];
+    for (const Case& c : kCases)
+        in_a_child(c, [&] {
+            check_case(c);
+            exit(checks_failed != 0);  // a sanitizer looks for leaks, too
+        });
     return finish("test_api_memory");
 }

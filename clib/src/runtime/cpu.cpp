@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <memory>
 #include <sstream>
 #include <thread>
 #include <vector>
@@ -39,11 +40,9 @@ namespace {
 
 std::string read_text(const std::string& path) {
     std::string text;
-    if (std::FILE* file = std::fopen(path.c_str(), "re")) {
-        char block[4096];
-        for (size_t n; (n = std::fread(block, 1, sizeof block, file)) > 0;) text.append(block, n);
-        std::fclose(file);
-    }
+    const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
+    char block[4096];
+    for (size_t n; file && (n = std::fread(block, 1, sizeof block, file.get())) > 0;) text.append(block, n);
     return text;
 }
 

@@ -109,8 +109,7 @@ struct Transcriber::State {
             return work();
         } catch (const Error& e) {
             if (e.status() == MM_ERROR_INVALID_ARGUMENT) throw;  // refused; everything is as it was
-            failure = e.status();
-            failure_message = e.what();
+            keep_failure(e.status(), e.what());
             throw;
         } catch (const std::bad_alloc&) {
             keep_failure(MM_ERROR_NO_MEMORY, "out of memory");
@@ -123,9 +122,13 @@ struct Transcriber::State {
             throw;
         }
     }
-    void keep_failure(mm_status status, const char* message) {
+    void keep_failure(mm_status status, const char* message) noexcept {
         failure = status;
-        failure_message = message;  // so short a string needs no memory
+        try {
+            failure_message = message;
+        } catch (const std::bad_alloc&) {
+            failure_message = "it has failed";  // so short a string needs no memory
+        }
     }
 
     int64_t content_frames() const { return front.mel().frames(); }
@@ -341,8 +344,8 @@ Transcriber::~Transcriber() = default;
 
 void Transcriber::check(const mm_audio_chunk& chunk) {
     State& s = *state_;
-    if (s.pushes_ended) fail(MM_ERROR_INVALID_ARGUMENT, "audio was pushed after finish; open another transcript");
     s.guarded([&] {
+        if (s.pushes_ended) fail(MM_ERROR_INVALID_ARGUMENT, "audio was pushed after finish; open another transcript");
         StopSignal stop = s.stop_signal();
         check_chunk(chunk, &stop);
     });
