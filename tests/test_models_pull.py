@@ -20,7 +20,18 @@ from gguf_reader import read_gguf
 from model_files import synthetic_model, write_ggml, write_gguf
 from model_servers import COMMIT, HubServer, IndexServer, write_wheel
 
-from pyffi.models import PullError, UnknownModel, cache, cached_path, convert, find_model, pull, registry, resolve
+from pyffi.models import (
+    PullError,
+    UnknownModel,
+    cache,
+    cached_path,
+    convert,
+    find_model,
+    pull,
+    pull_ctranslate2,
+    registry,
+    resolve,
+)
 from pyffi.models.files import PARTIAL
 from pyffi.models.pull import find_local
 
@@ -223,6 +234,21 @@ def test_quantised_models_are_kept_as_they_are(hub: HubServer, tmp_path: Path, m
     assert path.name == "tiny-q5_1.bin"
     assert path.read_bytes() == (tmp_path / "cpp" / "ggml-tiny-q5_1.bin").read_bytes()
     assert not hub.ranges("ggml-large.bin")
+
+
+def test_a_model_is_had_as_other_recognisers_open_it(
+    hub: HubServer, folder: Path, cache_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pull_ctranslate2(REPOSITORY)
+    assert path == cache_folder / "checkpoints" / "acme--whisper-tiny"
+    assert (path / "model.bin").read_bytes() == (folder / "model.bin").read_bytes()
+    assert not (cache_folder / "downloads" / "acme--whisper-tiny").exists()
+    write_transformers(tmp_path / "transformers", synthetic_model())
+    hub.add("acme/other", tmp_path / "transformers")
+    with pytest.raises(PullError, match="acme/other: is not in CTranslate2's format"):
+        pull_ctranslate2("acme/other")
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    assert pull_ctranslate2(REPOSITORY) == path
 
 
 def test_what_a_killed_process_left_is_cleared_up(hub: HubServer, cache_folder: Path) -> None:

@@ -28,7 +28,7 @@ from pyffi.cli.files import argument
 from pyffi.cli.peers import PEERS
 from pyffi.errors import ModelError, MultimodalError
 from pyffi.info import build_info
-from pyffi.models.convert import convert
+from pyffi.models import convert, pull_ctranslate2
 from pyffi.whisper import resolve_model
 
 OURS = "multimodal-ffi"
@@ -103,6 +103,8 @@ def weights_for(name: str, model: str, given: Mapping[str, str], folder: Path) -
     if name == "faster-whisper":
         if source.is_dir():
             return str(source.absolute())
+        if not source.exists():
+            return str(options.fetched(pull_ctranslate2, model))
         raise ModelError("it needs a CTranslate2 folder of the same weights: give --weights faster-whisper=FOLDER")
     if name == OURS:
         return resolve_model(model)

@@ -53,13 +53,18 @@ def open_model(name: str, *, quiet: bool = False) -> Whisper:
     """Opens a model; where it has to be fetched or converted first, stderr tells of it."""
     if name.endswith(".gguf") and Path(name).is_file():
         return Whisper(name)
-    from pyffi.cli.models import download_meter  # brings converters and downloads along: only where it is needed
-    from pyffi.models import resolve
+    from pyffi.models import resolve  # brings converters and downloads along: only where it is needed
+
+    return Whisper(fetched(resolve, name, quiet=quiet))
+
+
+def fetched(fetch: Callable[..., Path], name: str, *, quiet: bool = False) -> Path:
+    """fetch(name), with its messages and progress on stderr."""
+    from pyffi.cli.models import download_meter
 
     with download_meter(enabled=not quiet) as on_progress:
-        path = resolve(
+        return fetch(
             name,
             on_progress=on_progress,
             on_message=lambda message: None if quiet else click.echo(message, err=True),
         )
-    return Whisper(path)

@@ -3,7 +3,7 @@
 from pyffi.models.checkpoint import Provenance
 from pyffi.models.convert import convert, open_checkpoint
 from pyffi.models.fetching import PullError
-from pyffi.models.pull import cached_path, pull, resolve
+from pyffi.models.pull import cached_path, pull, pull_ctranslate2, resolve
 from pyffi.models.registry import KnownModel, UnknownModel, find_model, known_models
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "known_models",
     "open_checkpoint",
     "pull",
+    "pull_ctranslate2",
     "resolve",
 ]

