@@ -14,7 +14,7 @@ MAKEFLAGS += --no-print-directory
 NATIVE_SOURCES := setup.py ffi_build.py $(shell find clib -type f -not -path 'clib/tests/*' -not -path 'clib/fuzz/*')
 CPP_FILES = $(shell find clib -name '*.c' -o -name '*.cpp' -o -name '*.h')
 
-.PHONY: help demo lib test lint test-c test-python bench fuzz clean test-packages
+.PHONY: help demo lib test lint test-c test-python bench fuzz tidy clean test-packages
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -57,6 +57,10 @@ test-python: .venv/package .venv/dev  ## run the Python tests
 fuzz: .venv/package  ## fuzz each parser for FUZZ_SECONDS
 	@clib/tests/run.sh fuzz $(FUZZ_SECONDS)
 
+tidy: .venv/tidy  ## look for bugs with clang-tidy (about a minute)
+	@cmake -S clib -B build/tidy > build/tidy.log
+	run-clang-tidy.py -p build/tidy -j $(JOBS) -quiet -hide-progress 'clib/src/.*\.cpp$$'
+
 bench: .venv/package  ## measure speed and accuracy
 	python -m benchmarks
 
@@ -84,4 +88,8 @@ pip_install = { mkdir -p build && pip install $(1) > build/pip.log 2>&1; } || \
 
 .venv/dev: .venv/tools requirements-dev.txt
 	@$(call pip_install,--requirement requirements-dev.txt)
+	@touch $@
+
+.venv/tidy: .venv/tools Makefile
+	@$(call pip_install,clang-tidy==23.1.4)
 	@touch $@
