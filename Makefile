@@ -5,14 +5,16 @@ FUZZ_SECONDS ?= 600
 JOBS ?= $(shell nproc)
 
 BIN := .venv/bin
+CMAKE_MINIMUM := $(shell sed -n 's/^cmake_minimum_required(VERSION \(.*\))/\1/p' clib/CMakeLists.txt)
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
+MAKEFLAGS += --no-print-directory
 
 NATIVE_SOURCES := setup.py ffi_build.py $(shell find clib -type f -not -path 'clib/tests/*' -not -path 'clib/fuzz/*')
 CPP_FILES = $(shell find clib -name '*.c' -o -name '*.cpp' -o -name '*.h')
 
-.PHONY: help demo lib test lint test-c test-python bench fuzz clean test-packages
+.PHONY: help demo lib test lint test-c test-python bench fuzz tidy clean test-packages
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -23,7 +25,10 @@ demo: .venv/package  ## transcribe a real recording with Whisper tiny.en
 	  multimodal transcribe "$$recordings/jfk.wav" --model tiny.en
 
 lib: .venv/tools  ## build libmultimodal.so.1 and libmultimodal.a in build/lib
-	@cmake -S clib -B build/lib -DCMAKE_BUILD_TYPE=$(BUILD_TYPE) > build/lib.log || { cat build/lib.log; exit 1; }
+	@tools/system_packages.sh build
+	@python clib/third_party/fetch.py zlib > /dev/null  # CMake would put a frame around what it says
+	@mkdir -p build
+	@cmake -S clib -B build/lib -DCMAKE_BUILD_TYPE=$(BUILD_TYPE) > build/lib.log
 	@cmake --build build/lib
 	@ls -l build/lib/libmultimodal.so.1 build/lib/libmultimodal.a
 
@@ -52,6 +57,10 @@ test-python: .venv/package .venv/dev  ## run the Python tests
 fuzz: .venv/package  ## fuzz each parser for FUZZ_SECONDS
 	@clib/tests/run.sh fuzz $(FUZZ_SECONDS)
 
+tidy: .venv/tidy  ## look for bugs with clang-tidy (about a minute)
+	@cmake -S clib -B build/tidy > build/tidy.log
+	run-clang-tidy.py -p build/tidy -j $(JOBS) -quiet -hide-progress 'clib/src/.*\.cpp$$'
+
 bench: .venv/package  ## measure speed and accuracy
 	python -m benchmarks
 
@@ -59,18 +68,28 @@ clean:  ## remove what was built
 	rm -rf build dist *.egg-info pyffi/*.so pyffi/*.so.1 .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # ---- The virtual environment: stamps say what is in it ---------------------------------------------------------------
-# What a build needs. cmake comes from the package index only where the system has none.
+# pip says much about a failed download, but no remedy.
+pip_install = { mkdir -p build && pip install $(1) > build/pip.log 2>&1; } || \
+  { echo "pip cannot install $(1): build/pip.log says why. Set PIP_INDEX_URL to a package index," \
+         "or PIP_FIND_LINKS to a folder, that has it.$(2) Then run make again." >&2; exit 1; }
+
+# What the library needs. CMake comes from the package index only where the system has none that is new enough.
 .venv/tools:
 	@PYTHON=$(PYTHON) tools/system_packages.sh build
 	@$(PYTHON) -m venv .venv
-	@pip install --quiet 'setuptools>=77.0.3' 'cffi>=1.17' $$(command -v cmake > /dev/null || echo 'cmake>=3.18')
-	@mkdir -p build
+	@printf '$(CMAKE_MINIMUM)\n%s\n' "$$(cmake --version 2> /dev/null | sed -n 's/^cmake version //p')" | sort -VC || \
+	  $(call pip_install,'cmake>=$(CMAKE_MINIMUM)',$() Or install CMake yourself (Debian, Ubuntu: apt-get install cmake).)
 	@touch $@
 
 .venv/package: .venv/tools pyproject.toml $(NATIVE_SOURCES)
+	@$(call pip_install,'setuptools>=77.0.3' 'cffi>=1.17')
 	@pip install --quiet --no-build-isolation --editable '.[media]'
 	@touch $@
 
 .venv/dev: .venv/tools requirements-dev.txt
-	@pip install --quiet --requirement requirements-dev.txt
+	@$(call pip_install,--requirement requirements-dev.txt)
+	@touch $@
+
+.venv/tidy: .venv/tools Makefile
+	@$(call pip_install,clang-tidy==23.1.4)
 	@touch $@

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -30,6 +31,12 @@ def build(variant: str) -> Path:
 def installed(variant: str, prefix: Path) -> Path:
     run("cmake", "--install", build(variant), "--prefix", prefix)
     return prefix
+
+
+def copy_sources(target: Path) -> None:
+    """For tests that build but must not disturb the tree."""
+    unread = (".*", "build", "dist", "tests", "benchmarks", "docs", "__pycache__", "*.so", "*.so.1", "*.egg-info")
+    shutil.copytree(ROOT, target, ignore=shutil.ignore_patterns(*unread))
 
 
 def declared_functions() -> list[str]:

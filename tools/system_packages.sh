@@ -10,7 +10,15 @@ missing=()
 need() { # package, command that works where it is installed
   "${@:2}" > /dev/null 2>&1 || missing+=("$1")
 }
-need g++ c++ --version
+# A chosen compiler that is not there is the user's to put right: no package would.
+for variable in CC CXX; do
+  chosen=${!variable-}
+  if [[ -n $chosen ]] && ! command -v "${chosen%% *}" > /dev/null; then
+    echo "$variable names ${chosen%% *}, which is not on the PATH. Set it to a compiler, or unset it, and run make again." >&2
+    exit 1
+  fi
+done
+[[ -n ${CXX-} ]] || need g++ c++ --version
 need make make --version
 need python3 "$python" --version
 need python3-venv "$python" -c 'import ensurepip, venv'
@@ -29,16 +37,17 @@ elif [[ ${1-} != build ]]; then
 fi
 ((${#missing[@]})) || exit 0
 
-as_root=()
-if ((EUID != 0)); then as_root=(sudo); fi
-if ! command -v apt-get > /dev/null || ! command -v "${as_root[0]:-apt-get}" > /dev/null; then
+give_up() {
   echo "Missing: ${missing[*]} (names of Debian's packages). Install them and run make again." >&2
   exit 1
-fi
+}
+as_root=()
+if ((EUID != 0)); then as_root=(sudo); fi
+command -v apt-get > /dev/null && command -v "${as_root[0]:-apt-get}" > /dev/null || give_up
 echo "Installing what is missing: ${missing[*]}"
-"${as_root[@]}" apt-get update --quiet
+"${as_root[@]}" apt-get update --quiet || give_up
 for i in "${!missing[@]}"; do # the sanitizers' package carries Clang's version in its name
   [[ ${missing[i]} != libclang-rt-dev ]] ||
     missing[i]=$(apt-cache depends clang | sed -nE 's/.*Depends: clang-([0-9]+)$/libclang-rt-\1-dev/p' | head -1)
 done
-"${as_root[@]}" apt-get install --yes --no-install-recommends "${missing[@]}"
+"${as_root[@]}" apt-get install --yes --no-install-recommends "${missing[@]}" || give_up

@@ -145,7 +145,7 @@ def _download(pin: Pin, target: Path) -> str:
             tried.append(f"{_without_password(page)}: does not list it")
         except (OSError, ValueError, http.client.HTTPException) as error:  # ValueError: an address that is none
             tried.append(f"{_without_password(page)}: {error}")
-    reasons = "; ".join(tried) or "pip is set to use no index"
+    reasons = "; ".join(tried) or settings.why_no_index
     raise FetchError(f"cannot download {pin.archive} ({reasons}). {pin.remedy}")
 
 
@@ -164,6 +164,7 @@ class PipSettings:
                     values[key] = str(ast.literal_eval(value))
         index = values.get("index-url") or os.environ.get("PIP_INDEX_URL") or _default_index()
         no_index = values.get("no-index", "0").lower() in ("1", "true", "yes", "on")
+        self.why_no_index = "pip is set to use no index" if no_index else f"{sys.executable} has no pip to ask where"
         self.indexes = [] if no_index else [*values.get("extra-index-url", "").split(), *([index] if index else [])]
         links = values.get("find-links", "").split()
         self.find_links = [link for link in links if "://" not in link or link.startswith("file:")]

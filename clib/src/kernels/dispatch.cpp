@@ -40,7 +40,7 @@ const Available& available() {
 
 const Kernels& choose() {
     const Available& sets = available();
-    const char* wanted = std::getenv("MM_ISA");
+    const char* wanted = std::getenv("MM_ISA");  // NOLINT(concurrency-mt-unsafe): asked once
     if (wanted == nullptr || *wanted == '\0') return *sets.sets[0];
     std::string names;
     for (int i = 0; i < sets.n; ++i) {

@@ -36,6 +36,11 @@ double cos_core(double x) {
     return high + ((1.0 - high - half) - (half * r + y * rest));
 }
 
+// 0 of a number; NaN of NaN and infinity.
+double zero_of(double x) {
+    return x - x;  // NOLINT(misc-redundant-expression)
+}
+
 double power_of_two(int n) {  // -1022 <= n <= 1023
     const uint64_t u = static_cast<uint64_t>(n + 1023) << 52;
     double r;
@@ -46,8 +51,8 @@ double power_of_two(int n) {  // -1022 <= n <= 1023
 }  // namespace
 
 double sin_pi(double x) {
-    if (!(std::fabs(x) < 0x1p52)) return x - x;  // an integer: 0; NaN and infinity: NaN
-    const double n = std::nearbyint(2.0 * x);    // quarter turns
+    if (!(std::fabs(x) < 0x1p52)) return zero_of(x);  // an integer
+    const double n = std::nearbyint(2.0 * x);         // quarter turns
     const double f = x - 0.5 * n;
     switch (static_cast<int64_t>(n) & 3) {
         case 0:
@@ -62,7 +67,7 @@ double sin_pi(double x) {
 }
 
 double cos_pi(double x) {
-    if (!(std::fabs(x) < 0x1p52)) return std::fabs(x) < 0x1p53 && std::fmod(x, 2.0) != 0 ? -1.0 : x - x + 1.0;
+    if (!(std::fabs(x) < 0x1p52)) return std::fabs(x) < 0x1p53 && std::fmod(x, 2.0) != 0 ? -1.0 : zero_of(x) + 1.0;
     const double n = std::nearbyint(2.0 * x);
     const double f = x - 0.5 * n;
     switch (static_cast<int64_t>(n) & 3) {

@@ -42,7 +42,8 @@ std::string read_text(const std::string& path) {
     std::string text;
     const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "re"), std::fclose);
     char block[4096];
-    for (size_t n; file && (n = std::fread(block, 1, sizeof block, file.get())) > 0;) text.append(block, n);
+    for (size_t n = sizeof block; file && n == sizeof block; text.append(block, n))
+        n = std::fread(block, 1, sizeof block, file.get());
     return text;
 }
 

@@ -44,9 +44,9 @@ SpeechRuns::SpeechRuns(const mm_vad_options& resolved)
       min_speech_(resolved.min_speech_ms * kSamplesPerMs),
       min_silence_(resolved.min_silence_ms * kSamplesPerMs),
       pad_(resolved.speech_pad_ms * kSamplesPerMs),
-      max_speech_(resolved.max_speech_s > 0
-                      ? 16000.0 * static_cast<double>(resolved.max_speech_s) - Vad::kWindow - 2.0 * pad_
-                      : std::numeric_limits<double>::infinity()),
+      max_speech_(resolved.max_speech_s > 0 ? 16000.0 * static_cast<double>(resolved.max_speech_s) - Vad::kWindow -
+                                                  2.0 * static_cast<double>(pad_)
+                                            : std::numeric_limits<double>::infinity()),
       lead_(pad_) {}
 
 void SpeechRuns::push(float probability) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 
 #include "kernels/kernels.h"
 #include "runtime/error.h"
@@ -75,8 +76,11 @@ Vad::Vad(std::shared_ptr<ModelFile> file) {
 }
 
 std::shared_ptr<const Vad> Vad::builtin() {
+    // By numbers: the difference of pointers to two arrays is undefined, and to C++ the symbols are two.
     static const auto& vad = immortal<const std::shared_ptr<const Vad>>(std::make_shared<Vad>(ModelFile::from_memory(
-        mm_silero_vad_begin, static_cast<size_t>(mm_silero_vad_end - mm_silero_vad_begin), "built-in Silero VAD")));
+        mm_silero_vad_begin,
+        reinterpret_cast<std::uintptr_t>(mm_silero_vad_end) - reinterpret_cast<std::uintptr_t>(mm_silero_vad_begin),
+        "built-in Silero VAD")));
     return vad;
 }
 
