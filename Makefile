@@ -52,7 +52,7 @@ test-c: .venv/package .venv/dev  ## run the C tests: plain, cross-compiled, valg
 	@clib/tests/run.sh fuzz 5
 
 test-python: .venv/package .venv/dev  ## run the Python tests
-	python -m pytest
+	python -m pytest --numprocesses $(JOBS) --dist loadscope
 
 fuzz: .venv/package  ## fuzz each parser for FUZZ_SECONDS
 	@clib/tests/run.sh fuzz $(FUZZ_SECONDS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -61,18 +63,26 @@ def tone() -> Callable[..., Samples]:
     return make
 
 
-REPORT = pytest.StashKey[list[str]]()
+def pytest_configure() -> None:
+    """A shell lets what it runs in the background ignore Ctrl-C, and so would all that is started here."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session")
-def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
-    """report(line) says something at the end of the run, for what depends on the machine."""
-    return request.config.stash.setdefault(REPORT, []).append
+NOTE = "note"
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in config.stash.get(REPORT, []):
-        terminalreporter.write_line(line)
+@pytest.fixture
+def note(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """note(line) says something at the end of the run, for what depends on the machine."""
+    return functools.partial(record_property, NOTE)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for report in terminalreporter.getreports("passed"):
+        for name, line in report.user_properties:
+            if name == NOTE:
+                terminalreporter.write_line(str(line))
 
 
 def resident_bytes() -> int:

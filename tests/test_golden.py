@@ -76,12 +76,12 @@ def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.mark.parametrize("variant", ["gcc", "clang"])
-def test_every_kernel_set_that_the_processor_can_run_is_used(variant: str, report: Callable[[str], None]) -> None:
+def test_every_kernel_set_that_the_processor_can_run_is_used(variant: str, note: Callable[[str], None]) -> None:
     """Or else the tests below would leave sets out unseen."""
     can_run = [name for name, flags in CPU_FLAGS.items() if flags <= cpu_flags()]
     used = kernel_sets(variant)
     missing = ", ".join(name for name in CPU_FLAGS if name not in used)
-    report(f"golden digests, {variant}: this processor runs {', '.join(used)}, and not {missing}")
+    note(f"golden digests, {variant}: this processor runs {', '.join(used)}, and not {missing}")
     assert used == can_run
 
 

@@ -20,8 +20,8 @@ build() { # variant
     tsan) settings+=("${clang[@]}" -DMM_SANITIZE=thread) ;;
     *) usage ;;
   esac
-  { cmake -S clib -B "$folder" -DPython3_EXECUTABLE="$(command -v python3)" "${settings[@]}" &&
-    cmake --build "$folder" "${targets[@]}" --parallel "${JOBS:-$(nproc)}"; } > "$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  { flock 9 && cmake -S clib -B "$folder" -DPython3_EXECUTABLE="$(command -v python3)" "${settings[@]}" &&
+    cmake --build "$folder" "${targets[@]}" --parallel "${JOBS:-$(nproc)}"; } 9> "$folder.lock" > "$log" 2>&1 || { cat "$log" >&2; exit 1; }
 }
 check() { # variant, ctest options...
   build "$1"
