@@ -158,6 +158,13 @@ def test_the_archive_links_into_a_shared_library_of_a_host(host: Path, prefix: P
     assert "libstdc++" not in run("readelf", "--dynamic", library)
 
 
+def test_only_what_is_made_at_load_is_a_local_static_with_a_lock_of_the_compiler() -> None:
+    """A child forked while another thread holds such a lock waits for ever: see runtime/immortal.h."""
+    lines = run("nm", "--demangle", build("gcc") / LIBRARY).splitlines()
+    guarded = {line.partition("guard variable for ")[2] for line in lines if "guard variable for mm::" in line}
+    assert guarded == {"mm::process_locks()::locks", "mm::forks_are_handled()::handled"}
+
+
 def test_no_path_of_the_build_machine_is_in_the_library() -> None:
     assert str(ROOT).encode() not in (build("gcc") / LIBRARY).read_bytes()
 

@@ -64,7 +64,7 @@ case ${1-} in
     'memory|streaming|resampler|thread|stopping|inference|environment|kernel_math|process|callbacks' ;;
   # Without forks: the sanitizer's own allocator may be locked in the child, for ever.
   asan) MM_TEST_INSTRUMENTED=1 UBSAN_OPTIONS=print_stacktrace=1 check asan --exclude-regex 'process' ;;
-  tsan) MM_TEST_INSTRUMENTED=1 check tsan ;;
+  tsan) MM_TEST_INSTRUMENTED=1 TSAN_OPTIONS=die_after_fork=0 check tsan ;;
   fuzz)
     build asan
     for program in build/test-asan/fuzz/fuzz_*; do

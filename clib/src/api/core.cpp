@@ -91,10 +91,7 @@ const char* mm_version_string(void) {
 
 const char* mm_build_info(void) {
     const char* result = "{}";  // what is left where there is no memory for more
-    guard(nullptr, [&] {
-        static const std::string& info = mm::immortal<std::string>(build_info());
-        result = info.c_str();
-    });
+    guard(nullptr, [&] { result = mm::immortal([] { return build_info(); }).c_str(); });
     return result;
 }
 

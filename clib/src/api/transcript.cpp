@@ -67,7 +67,7 @@ struct Transcript {
 };
 
 auto& transcripts() {
-    return immortal<HandleTable<mm_transcript, Transcript>>("mm_transcript");
+    return immortal([] { return HandleTable<mm_transcript, Transcript>("mm_transcript"); });
 }
 
 // Runs `body` with exclusive use of the transcript, which keeps the message of a failure. Messages of calls that did

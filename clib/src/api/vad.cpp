@@ -24,7 +24,7 @@ struct VadSession {
 };
 
 auto& sessions() {
-    return immortal<HandleTable<mm_vad, VadSession>>("mm_vad");
+    return immortal([] { return HandleTable<mm_vad, VadSession>("mm_vad"); });
 }
 
 Exclusive<VadSession> acquire(mm_vad* vad) {

@@ -21,7 +21,7 @@ namespace mm::api {
 namespace {
 
 auto& models() {
-    return immortal<HandleTable<mm_whisper, const WhisperModel>>("mm_whisper");
+    return immortal([] { return HandleTable<mm_whisper, const WhisperModel>("mm_whisper"); });
 }
 
 int check_audio_ctx(const WhisperModel& model, int32_t audio_ctx) {

@@ -6,6 +6,7 @@
 #include "kernels/kernels.h"
 #include "runtime/cpu.h"
 #include "runtime/error.h"
+#include "runtime/immortal.h"
 
 namespace mm {
 
@@ -34,8 +35,7 @@ struct Available {
 };
 
 const Available& available() {
-    static const Available sets;
-    return sets;
+    return immortal([] { return Available(); });
 }
 
 const Kernels& choose() {
@@ -54,8 +54,7 @@ const Kernels& choose() {
 }  // namespace
 
 const Kernels& kernels() {
-    static const Kernels& chosen = choose();
-    return chosen;
+    return *immortal([] { return &choose(); });
 }
 
 const Kernels* const* available_kernels(int* n) {

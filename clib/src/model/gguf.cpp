@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "model/byte_reader.h"
+#include "runtime/immortal.h"
 #include "runtime/text.h"
 
 namespace mm {
@@ -313,7 +314,7 @@ std::vector<std::string> decode_strings(const MetadataArray& array, const std::s
 // ascending order, as U+0100, U+0101, ... (bytes_to_unicode in https://github.com/openai/gpt-2, encoder.py).
 std::string decode_gpt2_token(const std::string& token, const std::string& file) {
     constexpr int kCharacters = 0x100 + 68;
-    static const std::array<int, kCharacters> byte_of = [] {
+    const auto& byte_of = immortal([] {
         std::array<int, kCharacters> table;
         table.fill(-1);
         int next = 0x100;
@@ -322,7 +323,7 @@ std::string decode_gpt2_token(const std::string& token, const std::string& file)
             table[static_cast<size_t>(prints ? byte : next++)] = byte;
         }
         return table;
-    }();
+    });
     std::string bytes;
     for (size_t i = 0; i < token.size();) {
         const CodePoint c = code_point_at(token, i);

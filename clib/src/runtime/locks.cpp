@@ -2,7 +2,6 @@
 
 #include <pthread.h>
 
-#include "runtime/immortal.h"
 #include "runtime/thread_pool.h"
 
 namespace mm {
@@ -12,6 +11,7 @@ namespace {
 void before_fork() {
     ProcessLocks& locks = process_locks();
     locks.log.lock();
+    locks.birth.lock();
     locks.handles.lock();
     locks.pool.lock();
 }
@@ -19,6 +19,7 @@ void after_fork_in_parent() {
     ProcessLocks& locks = process_locks();
     locks.pool.unlock();
     locks.handles.unlock();
+    locks.birth.unlock();
     locks.log.unlock();
 }
 void after_fork_in_child() {
@@ -27,12 +28,14 @@ void after_fork_in_child() {
 }
 
 // Before the first call, so that no fork comes between.
-const bool handled_from_the_start = forks_are_handled();
+const bool handled_from_the_start = (process_locks(), forks_are_handled());
 
 }  // namespace
 
 ProcessLocks& process_locks() noexcept {
-    return immortal<ProcessLocks>();
+    alignas(ProcessLocks) static unsigned char storage[sizeof(ProcessLocks)];
+    static ProcessLocks* const locks = new (storage) ProcessLocks;  // never destroyed: exit handlers call too
+    return *locks;
 }
 
 bool forks_are_handled() noexcept {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "runtime/error.h"
+#include "runtime/immortal.h"
 #include "runtime/unicode.h"
 #include "runtime/utf8.h"
 #include "whisper/languages.h"
@@ -232,8 +233,8 @@ std::vector<int32_t> Tokenizer::encode(const std::string& text) const {
 }
 
 const std::string& Tokenizer::bytes(int32_t id) const {
-    static const std::string none;
-    return id >= 0 && id < eot_ ? vocabulary_[static_cast<size_t>(id)] : none;
+    if (id >= 0 && id < eot_) return vocabulary_[static_cast<size_t>(id)];
+    return immortal([] { return std::string(); });
 }
 
 std::string Tokenizer::decode_bytes(const int32_t* ids, size_t n) const {

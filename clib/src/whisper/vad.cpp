@@ -77,11 +77,12 @@ Vad::Vad(std::shared_ptr<ModelFile> file) {
 
 std::shared_ptr<const Vad> Vad::builtin() {
     // By numbers: the difference of pointers to two arrays is undefined, and to C++ the symbols are two.
-    static const auto& vad = immortal<const std::shared_ptr<const Vad>>(std::make_shared<Vad>(ModelFile::from_memory(
-        mm_silero_vad_begin,
-        reinterpret_cast<std::uintptr_t>(mm_silero_vad_end) - reinterpret_cast<std::uintptr_t>(mm_silero_vad_begin),
-        "built-in Silero VAD")));
-    return vad;
+    return immortal([] {
+        const auto begin = reinterpret_cast<std::uintptr_t>(mm_silero_vad_begin),
+                   end = reinterpret_cast<std::uintptr_t>(mm_silero_vad_end);
+        return std::make_shared<const Vad>(
+            ModelFile::from_memory(mm_silero_vad_begin, end - begin, "built-in Silero VAD"));
+    });
 }
 
 std::shared_ptr<const Vad> Vad::open(const char* path) {
