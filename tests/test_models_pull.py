@@ -247,6 +247,8 @@ def test_a_model_is_had_as_other_recognisers_open_it(
     hub.add("acme/other", tmp_path / "transformers")
     with pytest.raises(PullError, match="acme/other: is not in CTranslate2's format"):
         pull_ctranslate2("acme/other")
+    with pytest.raises(PullError, match="base-q5_1 is published as a ggml file only"):
+        pull_ctranslate2("base-q5_1")
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     assert pull_ctranslate2(REPOSITORY) == path
 

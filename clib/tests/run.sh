@@ -58,10 +58,10 @@ case ${1-} in
   # Without what takes minutes in emulation and is no different there: every allocation failing once, audio in pieces,
   # stop bands of filters, deadlines.
   aarch64) MM_TEST_INSTRUMENTED=1 check aarch64 --exclude-regex 'memory|streaming|resampler|threads|stopping' ;;
-  # Nor what is little but matrix products; what compares with long double, which valgrind computes as double; forks,
-  # which it takes for leaks; and the rest of what is about threads, which it runs one at a time.
-  valgrind) MM_TEST_INSTRUMENTED=1 check valgrind --exclude-regex \
-    'memory|streaming|resampler|thread|stopping|inference|environment|kernel_math|process|callbacks' ;;
+  # Nor what compares with long double, which valgrind computes as double; forks, which it takes for leaks; and the rest
+  # of what is about threads, which it runs one at a time.
+  valgrind) MM_TEST_INSTRUMENTED=1 MM_TEST_VALGRIND=1 check valgrind --exclude-regex \
+    'memory|streaming|resampler|thread|stopping|environment|kernel_math|process|callbacks' ;;
   # Without forks: the sanitizer's own allocator may be locked in the child, for ever.
   asan) MM_TEST_INSTRUMENTED=1 UBSAN_OPTIONS=print_stacktrace=1 check asan --exclude-regex 'process' ;;
   tsan) MM_TEST_INSTRUMENTED=1 TSAN_OPTIONS=die_after_fork=0 check tsan ;;

@@ -108,7 +108,9 @@ def pull_ctranslate2(
             target.parent.mkdir(parents=True, exist_ok=True)
             fetched.path.rename(target)
 
-        folders = [s for s in model.sources if isinstance(s, IndexSource) or s.file is None]
+        folders = [source for source in model.sources if isinstance(source, IndexSource) or source.file is None]
+        if not folders:
+            raise PullError(f"{model.name} is published as a ggml file only, which CTranslate2 does not open")
         _fetch(model, folders, place, on_progress, on_message)
     return target
 

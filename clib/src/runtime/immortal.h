@@ -11,7 +11,8 @@ namespace mm {
 
 // What make() returns, made once for each lambda expression; again, if it has thrown. It is never destroyed, since
 // hosts call from their own exit handlers too. Not a local static: a child forked while another thread makes one would
-// wait for that thread for ever, while this lock is one of those that a fork finds free.
+// wait for that thread for ever, while this lock is one of those that a fork finds free. make() hands no work to
+// the thread pool: a worker may need an object that is not made yet, and would wait for the same lock.
 template <typename Make>
 auto& immortal(Make make) {
     using T = decltype(make());
