@@ -199,3 +199,9 @@ def write_clip(
             plain("text_projection.bias", projection_dim, std=0.1)
     Path(path).write_bytes(gguf_bytes(metadata, stored))
     return SyntheticClip(v, t, metadata, tensors, tokens, merges)
+
+
+def write_wide_clip(path: str | PathLike[str], width: int) -> SyntheticClip:
+    """A model with few layers, as wide as large ones'."""
+    tower = {"embedding_length": width, "feed_forward_length": 4 * width, "block_count": 2, "head_count": width // 64}
+    return write_clip(path, vision={**tower, "image_size": 224, "patch_size": 14}, text={**tower, "context_length": 77})

@@ -114,7 +114,11 @@ static void save_images(mm_clip* model, const char* folder, const mm_bytes* imag
 }
 
 static void save_texts(mm_clip* model, const char* folder, size_t dim, const mm_run_options* run) {
-    const char* texts[] = {"", "a cat and the dog", "The Cat!", "photo of 12 caf\xc3\xa9s", "e\xcc\x81 \xf0\x9f\x98\x80",
+    const char* texts[] = {"",
+                           "a cat and the dog",
+                           "The Cat!",
+                           "photo of 12 caf\xc3\xa9s",
+                           "e\xcc\x81 \xf0\x9f\x98\x80",
                            "it's the dog's photo, and what is behind the context is cut off: cat cat cat cat cat cat"};
     const size_t n = sizeof texts / sizeof *texts;
     mm_bytes inputs[sizeof texts / sizeof *texts];
