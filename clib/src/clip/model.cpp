@@ -10,7 +10,8 @@ namespace mm {
 namespace {
 
 // Bounds of what the engine holds; generous against everything CLIP has shipped.
-constexpr int kMaxContext = 1 << 14, kMaxWidth = 1 << 14, kMaxLayers = 256, kMaxPatch = 256, kMaxVocabulary = 1 << 20;
+constexpr int kMaxTokens = 1 << 12, kMaxWidth = 1 << 14, kMaxLayers = 256, kMaxPatch = 256, kMaxVocabulary = 1 << 20;
+constexpr int kMaxMlpRatio = 8;
 
 // Reads one tower; prefix is "v" or "t", section "vision" or "text".
 class Reader {
@@ -19,7 +20,7 @@ class Reader {
         : file_(file), prefix_(std::string(prefix) + "."), section_(std::string("clip.") + section + ".") {
         shape_.width = count("embedding_length", kMaxWidth);
         shape_.heads = count("attention.head_count", kMaxWidth);
-        shape_.mlp_width = count("feed_forward_length", 4 * kMaxWidth);
+        shape_.mlp_width = count("feed_forward_length", kMaxMlpRatio * shape_.width);
         shape_.activation = activation;
         epsilon_ = file.number(section_ + "attention.layer_norm_epsilon");
         if (!(epsilon_ >= 0.0f && epsilon_ <= 1.0f))
@@ -113,9 +114,9 @@ std::unique_ptr<const ImageTower> read_image_tower(ModelFile& file, const ClipRe
         fail(MM_ERROR_BAD_MODEL, "%s: clip.vision.patch_size is %d in pictures of %d pixels", file.name().c_str(),
              patch, size);
     tower->patches = (size / patch) * (size / patch);
-    if (tower->patches >= kMaxContext)
+    if (tower->patches >= kMaxTokens)
         fail(MM_ERROR_UNSUPPORTED, "%s: pictures of %d patches; this release holds up to %d", file.name().c_str(),
-             tower->patches, kMaxContext - 1);
+             tower->patches, kMaxTokens - 1);
     if (file.has_tensor("v.class_embd")) tower->class_embedding = read.vector("class_embd");
     if (!tower->class_embedding && recipe.image.pooling == ImagePooling::cls)
         fail(MM_ERROR_BAD_MODEL, "%s: the tensor v.class_embd is missing, which the pooling \"cls\" reads",
@@ -137,7 +138,7 @@ std::unique_ptr<const TextTower> read_text_tower(ModelFile& file, const ClipReci
                                                  int n_tokens) {
     Reader read(file, "t", "text", recipe.activation);
     auto tower = std::make_unique<TextTower>();
-    tower->context_length = read.count("context_length", kMaxContext);
+    tower->context_length = read.count("context_length", kMaxTokens);
     tower->n_vocab = n_tokens;
     if (file.has("clip.text.vocab_size") || n_tokens == 0) tower->n_vocab = read.count("vocab_size", kMaxVocabulary);
     if (tower->n_vocab < n_tokens)
