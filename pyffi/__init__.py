@@ -1,14 +1,18 @@
-"""Speech to text, with the same bits on every processor.
+"""Speech to text, and images and texts in one space, with the same bits on every processor.
 
 import pyffi
 
 model = pyffi.Whisper("base")
 for segment in model.transcribe("interview.flac"):
     print(f"{segment.start:.2f} {segment.text}")
+
+clip = pyffi.Clip("emoji")
+print(clip.classify("picture.png", ["cat", "dog", "crab"])[0].label)
 """
 
 from pyffi.audio import AudioChunk, load_audio
 from pyffi.callbacks import forward_logs
+from pyffi.clip import Clip, ImageResult
 from pyffi.errors import (
     AbortedError,
     AudioError,
@@ -23,7 +27,7 @@ from pyffi.errors import (
     UnsupportedError,
 )
 from pyffi.info import __version__, abi_version, build_info
-from pyffi.results import LanguageProbability, ModelInfo, Segment, Token, TranscriptionInfo, Word
+from pyffi.results import ClipInfo, LabelProbability, LanguageProbability, ModelInfo, Segment, Token, TranscriptionInfo, Word
 from pyffi.transcript import Transcript
 from pyffi.vad import SpeechSegment, Vad, VadOptions
 from pyffi.whisper import Whisper
@@ -33,10 +37,14 @@ __all__ = [
     "AudioChunk",
     "AudioError",
     "BusyError",
+    "Clip",
+    "ClipInfo",
     "ClosedError",
     "FileError",
+    "ImageResult",
     "InternalError",
     "InvalidArgument",
+    "LabelProbability",
     "LanguageProbability",
     "ModelError",
     "ModelInfo",

@@ -60,8 +60,13 @@ class SyntheticClip:
     text: dict[str, Any] | None
     metadata: list[GgufValue]
     tensors: dict[str, FloatArray]  # as the file holds them, matrices [n][k]
+    stored: list[GgufTensor]
     tokens: list[str]
     merges: list[str]
+
+    def write(self, path: str | PathLike[str]) -> SyntheticClip:
+        Path(path).write_bytes(gguf_bytes(self.metadata, self.stored))
+        return self
 
 
 def vocabulary(merges: list[str]) -> list[str]:
@@ -71,8 +76,12 @@ def vocabulary(merges: list[str]) -> list[str]:
     return [*letters, *words, *(merge.replace(" ", "") for merge in merges), "<|startoftext|>", "<|endoftext|>"]
 
 
-def write_clip(
-    path: str | PathLike[str],
+def write_clip(path: str | PathLike[str], seed: int = 0, dtype: str = "f16", **options: Any) -> SyntheticClip:
+    """Writes a synthetic model in our container; options are those of synthetic_clip."""
+    return synthetic_clip(seed, dtype, **options).write(path)
+
+
+def synthetic_clip(
     seed: int = 0,
     dtype: str = "f16",
     *,
@@ -87,7 +96,7 @@ def write_clip(
     text: Mapping[str, Any] | None = None,
     towers: str = "vision text",
 ) -> SyntheticClip:
-    """Writes a synthetic model in our container. `vision` and `text` change what VISION and TEXT say."""
+    """A model with random weights. `vision` and `text` change what VISION and TEXT say."""
     rng = np.random.default_rng(seed)
     tensors: dict[str, FloatArray] = {}
     stored: list[GgufTensor] = []
@@ -197,8 +206,7 @@ def write_clip(
             matrix("text_projection.weight", projection_dim, width, std=1 / width**0.5)
         if t["projection_bias"]:
             plain("text_projection.bias", projection_dim, std=0.1)
-    Path(path).write_bytes(gguf_bytes(metadata, stored))
-    return SyntheticClip(v, t, metadata, tensors, tokens, merges)
+    return SyntheticClip(v, t, metadata, tensors, stored, tokens, merges)
 
 
 def write_wide_clip(path: str | PathLike[str], width: int) -> SyntheticClip:
