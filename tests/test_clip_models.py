@@ -13,7 +13,7 @@ from model_files import ARRAY, F32, STRING, U32
 
 import pyffi
 from pyffi import Clip
-from pyffi.models import verify
+from pyffi.models.verify import verify_model
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_every_shape_is_checked(tmp_path: Path, model: SyntheticClip) -> None:
         refused(tmp_path / "model.gguf", replace(model, stored=stored), pyffi.ModelError, tensor.name)
 
 
-def test_nan_in_a_vector_is_refused_and_in_a_matrix_found_by_verify(tmp_path: Path, model: SyntheticClip) -> None:
+def test_nan_in_a_vector_is_refused_and_in_a_matrix_found_by_verify_model(tmp_path: Path, model: SyntheticClip) -> None:
     for i, tensor in enumerate(model.stored):
         if tensor.name not in ("v.blk.1.ln1.weight", "t.position_embd.weight", "v.blk.0.attn_q.weight"):
             continue
@@ -70,7 +70,7 @@ def test_nan_in_a_vector_is_refused_and_in_a_matrix_found_by_verify(tmp_path: Pa
             refused(tmp_path / "model.gguf", wrong, pyffi.ModelError, message)
         wrong.write(tmp_path / "model.gguf")
         with pytest.raises(pyffi.ModelError, match=message):
-            verify(tmp_path / "model.gguf")
+            verify_model(tmp_path / "model.gguf")
 
 
 @pytest.mark.parametrize(
@@ -142,5 +142,5 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path, model: SyntheticClip) ->
 
 def test_verify_says_what_a_model_is(tmp_path: Path, model: SyntheticClip) -> None:
     model.write(tmp_path / "model.gguf")
-    report = verify(tmp_path / "model.gguf")
+    report = verify_model(tmp_path / "model.gguf")
     assert report["kind"] == "images and texts" and report["hyperparameters"]["embedding_dim"] == 24
