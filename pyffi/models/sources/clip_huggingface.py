@@ -7,15 +7,14 @@ is not carried along: texts are token ids then.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from pyffi.errors import ModelError
 from pyffi.models.checkpoint import Provenance, Tensor
-from pyffi.models.clip import LOGIT_SCALE, ClipCheckpoint, ClipConfig, ImageTower, TextTower
-from pyffi.models.sources.clip_parts import OPENAI_MEAN, OPENAI_STD, split_attention, take_number
+from pyffi.models.clip import ClipCheckpoint, ClipConfig, ImageTower, TextTower
+from pyffi.models.sources.clip_parts import OPENAI_MEAN, OPENAI_STD, split_attention, take_scale_and_bias
 from pyffi.models.sources.clip_vocabulary import Vocabulary, pad_token_id, read_vocabulary
 from pyffi.models.sources.json_files import Fields
 from pyffi.models.sources.weights import folder_weights, renamed
@@ -97,7 +96,7 @@ def read_clip(folder: Path, config: dict[str, Any], provenance: Provenance) -> C
     sections = {tower: _section(top, family, tower, len(towers) == 1) for tower in towers}
     tensors = _tensors(folder, family, towers)
     vision, text = sections.get("vision"), sections.get("text")
-    scale, bias = (take_number(tensors, name) for name in ("logit_scale", "logit_bias"))
+    scale, bias = take_scale_and_bias(tensors)
     vocabulary: Vocabulary = ([], [])
     if text is not None and family == "clip":
         vocabulary = read_vocabulary(folder, text.integer("vocab_size"))
@@ -110,8 +109,8 @@ def read_clip(folder: Path, config: dict[str, Any], provenance: Provenance) -> C
             activation=_activation(sections),
             image=image_tower,
             text=text_tower,
-            logit_scale=LOGIT_SCALE if scale is None else math.exp(scale),
-            logit_bias=0.0 if bias is None else bias,
+            logit_scale=scale,
+            logit_bias=bias or 0.0,
             loss="sigmoid" if family == "siglip" else "softmax",
         ),
         tensors=tensors,

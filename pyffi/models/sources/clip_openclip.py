@@ -16,8 +16,8 @@ import numpy as np
 
 from pyffi.errors import ModelError
 from pyffi.models.checkpoint import Provenance, Tensor
-from pyffi.models.clip import LOGIT_SCALE, ClipCheckpoint, ClipConfig, ImageTower, TextTower
-from pyffi.models.sources.clip_parts import OPENAI_MEAN, OPENAI_STD, split_attention, take_number
+from pyffi.models.clip import ClipCheckpoint, ClipConfig, ImageTower, TextTower
+from pyffi.models.sources.clip_parts import OPENAI_MEAN, OPENAI_STD, split_attention, take_scale_and_bias
 from pyffi.models.sources.clip_vocabulary import check_vocabulary
 from pyffi.models.sources.json_files import Fields
 from pyffi.models.sources.safetensors import read_safetensors
@@ -25,9 +25,9 @@ from pyffi.models.sources.weights import OPENCLIP, folder_weights, has_weights, 
 from pyffi.models.vocabulary import clip_vocabulary
 
 CONFIG = "open_clip_config.json"
+_PARALLEL = "module."  # in front of names, of training on several devices
 _HEAD_WIDTH = 64  # of OpenAI's models
 _NAMES = (
-    (r"^module\.", ""),
     (r"^text\.", ""),
     (r"^visual\.conv1\.", "v.patch_embd."),
     (r"^visual\.class_embedding$", "v.class_embd"),
@@ -66,7 +66,7 @@ def is_openclip(folder: Path) -> bool:
 
 
 def is_clip_state_dict(names: Iterable[str]) -> bool:
-    return any(name.removeprefix("module.").startswith("visual.") for name in names)
+    return any(name.removeprefix(_PARALLEL).startswith("visual.") for name in names)
 
 
 def read_openclip(folder: Path, provenance: Provenance) -> ClipCheckpoint:
@@ -81,6 +81,7 @@ def read_clip_safetensors(path: Path, provenance: Provenance) -> ClipCheckpoint:
 
 def read_state_dict(path: Path, weights: Mapping[str, Tensor], provenance: Provenance) -> ClipCheckpoint:
     """Reads the weights in a file, with the configuration beside it if there is one."""
+    weights = {name.removeprefix(_PARALLEL): tensor for name, tensor in weights.items()}
     config = path.parent / CONFIG
     if config.is_file():
         return _read(path, weights, Fields.read(config), provenance)
@@ -141,7 +142,7 @@ def _read(source: Path, weights: Mapping[str, Tensor], config: Fields, provenanc
     _refuse_fields(model, vision, text)
     _refuse_others(source, weights)
     tensors = _tensors(source, weights)
-    scale, bias = (take_number(tensors, name) for name in ("logit_scale", "logit_bias"))
+    scale, bias = take_scale_and_bias(tensors)
     tokens, merges = clip_vocabulary()
     check_vocabulary((tokens, merges), source)
     quick = model.flag("quick_gelu", False)
@@ -154,8 +155,8 @@ def _read(source: Path, weights: Mapping[str, Tensor], config: Fields, provenanc
             activation=activations["vision_cfg"],
             image=_image_tower(vision, config.section("preprocess_cfg", {})),
             text=_text_tower(text),
-            logit_scale=LOGIT_SCALE if scale is None else math.exp(scale),
-            logit_bias=0.0 if bias is None else bias,
+            logit_scale=scale,
+            logit_bias=bias or 0.0,
             loss="softmax" if bias is None else "sigmoid",  # only sigmoid training has a bias
         ),
         tensors=tensors,
@@ -188,14 +189,14 @@ def _refuse_fields(model: Fields, vision: Fields, text: Fields) -> None:
 def _refuse_others(source: Path, weights: Iterable[str]) -> None:
     for name in weights:
         for pattern, what in _OTHERS:
-            if re.search(pattern, name.removeprefix("module.")):
+            if re.search(pattern, name):
                 raise ModelError(
                     f"{source} has {what} ({name}): vision transformers with CLIP's text tower are supported"
                 )
 
 
 def _tensors(source: Path, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    kept = ((name, tensor) for name, tensor in weights.items() if name.removeprefix("module.") not in _IGNORED)
+    kept = ((name, tensor) for name, tensor in weights.items() if name not in _IGNORED)
     tensors = renamed(kept, _NAMES, source)
     for name in list(tensors):
         base, _, kind = name.rpartition(".")
