@@ -66,10 +66,10 @@ class Neighbours:
             return None
         try:
             graph = Index.restore(os.fspath(self.path), view=view)
-        except RuntimeError:  # damaged
+        except (RuntimeError, ValueError):  # damaged
             return None
         return graph if graph is not None and graph.ndim == self._dimension else None
 
 
 def _keys(graph: Any) -> Ids:
-    return np.array(graph.keys, np.uint64).astype(np.int64)
+    return np.asarray(graph.keys[:]).astype(np.int64)

@@ -36,7 +36,10 @@ class Unfinished:
     def __init__(self, output: Path, space: Space, options: str = "") -> None:
         """Begins, or goes on with, the rows for `output`. `options` is whatever else changes embeddings."""
         self.path = output.with_name(f"{output.name}.partial")
-        self._db = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+        try:
+            self._db = sqlite3.connect(self.path, timeout=0, isolation_level=None)
+        except sqlite3.Error as error:
+            raise FileError(f"{self.path}: {error}") from error
         try:
             self._begin(output, space, options)
         except sqlite3.Error as error:
