@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar, cast
@@ -60,7 +60,7 @@ class Clip:
         sha256       64 hexadecimal digits that the file must have
         lock_memory  keep the weights in memory, whatever else the machine does
         """
-        self.path = resolve_model(model)
+        self.path = resolve_model(model, "clip")
         self._options = {"sha256": sha256, "lock_memory": lock_memory}
         options = ffi.new("mm_open_options *", {"struct_size": ffi.sizeof("mm_open_options")})
         options.lock_memory = lib.MM_SWITCH_ON if lock_memory else lib.MM_SWITCH_OFF
@@ -101,7 +101,9 @@ class Clip:
         options = self._clip_options(normalize, exif_orientation, max_pixels)
         if is_picture(images):
             try:
-                return self._encode_squares([self._preprocess(cast(Picture, images), options)], options, threads)[0]
+                square = self._preprocess(cast(Picture, images), options)
+                single: Floats = self._encode_squares([square], options, threads)[0]
+                return single
             except MultimodalError as error:
                 raise with_name(error, images) from error.__cause__
         embeddings = []
@@ -120,7 +122,7 @@ class Clip:
         exif_orientation: bool | None = None,
         max_pixels: int = MAX_PIXELS,
         threads: int | None = None,
-    ) -> Iterator[ImageResult]:
+    ) -> Generator[ImageResult, None, None]:
         """Embeds any number of pictures as they come, in order, holding few of them at a time. One that cannot be read
         gives a result with its error, and the next ones follow.
 
@@ -327,7 +329,7 @@ class Clip:
 
     def _stream(
         self, sources: Iterable[Any], load: Callable[[Any], Picture] | None, options: Any, threads: int | None
-    ) -> Iterator[ImageResult]:
+    ) -> Generator[ImageResult, None, None]:
         """Decodes pictures on threads while others are embedded, a batch at a time."""
         if not self.info.image_size:
             raise UnsupportedError(f"{self.path} has no image tower: it embeds texts only")

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyffi.buffers import as_path
-from pyffi.errors import FileError, InvalidArgument, MultimodalError, UnsupportedError
+from pyffi.errors import FileError, InvalidArgument, MultimodalError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -77,7 +77,7 @@ def with_name(error: MultimodalError, picture: object) -> MultimodalError:
 
 def _as_rgb(array: npt.NDArray[Any]) -> Pixels:
     if array.dtype != np.uint8:
-        advice = f"(image * 255).astype(numpy.uint8)" if array.dtype.kind == "f" else "image.astype(numpy.uint8)"
+        advice = "(image * 255).astype(numpy.uint8)" if array.dtype.kind == "f" else "image.astype(numpy.uint8)"
         raise InvalidArgument(f"an image is an array of {array.dtype}; it must be uint8, 0 to 255: pass {advice}")
     if array.ndim == 2:
         return np.repeat(array[:, :, None], 3, axis=2)
