@@ -321,7 +321,7 @@ def test_a_picture_finds_itself_in_whatever_form(tmp_path: Path, clip: Clip) -> 
         ):
             (best,) = index.search(query, top=1)
             assert best.path == str(path)
-        assert best.similarity == pytest.approx(1, abs=1e-5)
+            assert best.similarity == pytest.approx(1, abs=1e-5)
 
 
 def test_several_queries_are_taken_together(tmp_path: Path, clip: Clip) -> None:
