@@ -22,6 +22,7 @@ from pyffi.errors import (
     OutOfMemory,
     UnsupportedError,
 )
+from pyffi.image import decode_image, resize_image
 from pyffi.info import __version__, abi_version, build_info
 from pyffi.results import LanguageProbability, ModelInfo, Segment, Token, TranscriptionInfo, Word
 from pyffi.transcript import Transcript
@@ -55,6 +56,8 @@ __all__ = [
     "__version__",
     "abi_version",
     "build_info",
+    "decode_image",
     "forward_logs",
     "load_audio",
+    "resize_image",
 ]
