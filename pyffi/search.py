@@ -27,9 +27,10 @@ from pyffi.buffers import Floats
 from pyffi.clip import Clip, normalized
 from pyffi.embeddings import Space, check_same_space
 from pyffi.errors import BusyError, FileError, InvalidArgument
+from pyffi.image import MAX_PIXELS
 from pyffi.index_update import Update, Updating
 from pyffi.neighbours import Ids, Neighbours
-from pyffi.pictures import MAX_PIXELS, Picture, is_picture
+from pyffi.pictures import Picture, is_picture
 
 if TYPE_CHECKING:
     from typing_extensions import Self

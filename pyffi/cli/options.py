@@ -10,7 +10,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from pyffi.clip import Clip
-from pyffi.pictures import MAX_PIXELS
+from pyffi.image import MAX_PIXELS
 from pyffi.whisper import Whisper
 
 
