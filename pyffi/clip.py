@@ -314,17 +314,17 @@ class Clip:
             c_bytes = ffi.new("mm_bytes *", (ffi.from_buffer("char[]", loaded), len(loaded)))
             status = lib.mm_clip_preprocess_image(self._handle, c_bytes, options, run.c, out, length, error)
         else:
-            c_pixels = ffi.new("mm_pixels *", c_pixels(loaded))
-            status = lib.mm_clip_preprocess_pixels(self._handle, c_pixels, options, run.c, out, length, error)
+            c_image = ffi.new("mm_pixels *", c_pixels(loaded))
+            status = lib.mm_clip_preprocess_pixels(self._handle, c_image, options, run.c, out, length, error)
         run.check(status, error)
         return owned_bytes(out[0], size, size, 3)
 
     def _encode_squares(self, squares: Sequence[Pixels], options: Any, threads: int | None) -> Floats:
-        c_pixels = ffi.new("mm_pixels[]", [c_pixels(square) for square in squares])
+        c_images = ffi.new("mm_pixels[]", [c_pixels(square) for square in squares])
         out, length, error = ffi.new("float **"), ffi.new("size_t *"), ffi.new("char **")
         run = Run(threads)
         run.check(
-            lib.mm_clip_encode_pixels(self._handle, c_pixels, len(squares), options, run.c, out, length, error), error
+            lib.mm_clip_encode_pixels(self._handle, c_images, len(squares), options, run.c, out, length, error), error
         )
         return owned_array(out[0], len(squares), self.info.embedding_dim)
 
