@@ -166,3 +166,10 @@ def owned_array(data: Any, *shape: int) -> Floats:
     if count == 0:
         return np.empty(shape, np.float32)
     return np.frombuffer(ffi.buffer(owner, 4 * count), np.float32).reshape(shape)
+
+
+def owned_bytes(data: Any, *shape: int) -> npt.NDArray[np.uint8]:
+    """The same over bytes."""
+    count = int(np.prod(shape, dtype=np.int64))
+    owner = ffi.gc(data, lib.mm_free, count)
+    return np.frombuffer(ffi.buffer(owner, count), np.uint8).reshape(shape)

@@ -9,6 +9,8 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from pyffi.clip import Clip
+from pyffi.pictures import MAX_PIXELS
 from pyffi.whisper import Whisper
 
 
@@ -41,6 +43,31 @@ model = click.option(
     metavar="NAME|FILE",
     help="A model's file, or a name that `multimodal models list` shows.",
 )
+clip_model = click.option(
+    "-m",
+    "--model",
+    shell_complete=complete_model,
+    default="emoji",
+    show_default=True,
+    envvar="MULTIMODAL_CLIP_MODEL",
+    show_envvar=True,
+    metavar="NAME|FILE",
+    help="A CLIP model's file, or a name that `multimodal models list` shows.",
+)
+exif_orientation = click.option(
+    "--exif-orientation/--no-exif-orientation",
+    default=None,
+    help="Turn pictures as their EXIF data says.  [default: as the model was made, which is no]",
+)
+max_pixels = click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    metavar="N",
+    help="Refuse files with more pixels.",
+)
+quiet = click.option("-q", "--quiet", is_flag=True, help="No progress.")
 threads = click.option(
     "--threads", type=click.IntRange(1, 65536), help="Use at most so many cores.  [default: all]", metavar="N"
 )
@@ -57,6 +84,15 @@ def open_model(name: str, *, quiet: bool = False) -> Whisper:
     from pyffi.models import resolve  # brings converters and downloads along: only where it is needed
 
     return Whisper(fetched(partial(resolve, kind="speech"), name, quiet=quiet))
+
+
+def open_clip(name: str, *, quiet: bool = False) -> Clip:
+    """The same for a CLIP model."""
+    if name.endswith(".gguf") and Path(name).is_file():
+        return Clip(name)
+    from pyffi.models import resolve
+
+    return Clip(fetched(resolve, name, quiet=quiet))
 
 
 def fetched(fetch: Callable[..., Path], name: str, *, quiet: bool = False) -> Path:

@@ -20,8 +20,9 @@ LOGIT_SCALE = 100.0  # where a checkpoint has none: what OpenAI's were clipped t
 # Bounds of what the engine holds.
 MAX_WIDTH = 1 << 14
 MAX_LAYERS = 256
-MAX_CONTEXT = 1 << 14
-MAX_IMAGE = 1 << 14
+MAX_TOKENS = 1 << 12  # patches of a picture, positions of a text
+MAX_IMAGE = 1 << 12
+MAX_FEED_FORWARD = 8  # times the width
 MAX_PATCH = 256
 MAX_VOCABULARY = 1 << 20
 
@@ -114,7 +115,7 @@ def _bounds(tower: Tower) -> dict[str, tuple[int, int]]:
     """Sizes of a tower and the largest that each may be."""
     bounds = {
         "width": (tower.width, MAX_WIDTH),
-        "feed_forward": (tower.feed_forward, 4 * MAX_WIDTH),
+        "feed_forward": (tower.feed_forward, MAX_FEED_FORWARD * tower.width),
         "layers": (tower.layers, MAX_LAYERS),
         "heads": (tower.heads, MAX_WIDTH),
     }
@@ -122,7 +123,7 @@ def _bounds(tower: Tower) -> dict[str, tuple[int, int]]:
         bounds |= {"image_size": (tower.image_size, MAX_IMAGE), "patch_size": (tower.patch_size, MAX_PATCH)}
     if isinstance(tower, TextTower):
         bounds |= {
-            "context_length": (tower.context_length, MAX_CONTEXT),
+            "context_length": (tower.context_length, MAX_TOKENS),
             "vocab_size": (tower.vocab_size, MAX_VOCABULARY),
         }
     return bounds
@@ -131,8 +132,8 @@ def _bounds(tower: Tower) -> dict[str, tuple[int, int]]:
 def _validate_image(tower: ImageTower) -> None:
     if tower.patch_size > tower.image_size:
         raise ModelError(f"image patch_size is {tower.patch_size} in pictures of {tower.image_size} pixels")
-    if tower.patches >= MAX_CONTEXT:
-        raise ModelError(f"pictures have {tower.patches} patches: up to {MAX_CONTEXT - 1} are supported")
+    if tower.patches >= MAX_TOKENS:
+        raise ModelError(f"pictures have {tower.patches} patches: up to {MAX_TOKENS - 1} are supported")
     if tower.pooling == "cls" and not tower.class_embedding:
         raise ModelError("v.class_embd is missing, which the pooling cls reads")
     for name, values in (("mean", tower.mean), ("std", tower.std)):
