@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
@@ -12,6 +13,9 @@ from click.shell_completion import CompletionItem
 from pyffi.clip import Clip
 from pyffi.image import MAX_PIXELS
 from pyffi.whisper import Whisper
+
+if TYPE_CHECKING:
+    from pyffi.models import Kind
 
 
 def complete_list(names: Iterable[str]) -> Callable[[click.Context, click.Parameter, str], list[str]]:
@@ -24,18 +28,22 @@ def complete_list(names: Iterable[str]) -> Callable[[click.Context, click.Parame
     return complete
 
 
-def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Names of known models; files, if it is none of them."""
-    from pyffi.models import known_models
+def complete_model(kind: Kind) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Shell completion of known models of a kind; of files, if it is none of them."""
 
-    names = [model.name for model in known_models() if model.kind == "speech" and model.name.startswith(incomplete)]
-    return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
+    def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        from pyffi.models import known_models
+
+        names = [model.name for model in known_models() if model.kind == kind and model.name.startswith(incomplete)]
+        return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
+
+    return complete
 
 
 model = click.option(
     "-m",
     "--model",
-    shell_complete=complete_model,
+    shell_complete=complete_model("speech"),
     default="base",
     show_default=True,
     envvar="MULTIMODAL_MODEL",
@@ -46,7 +54,7 @@ model = click.option(
 clip_model = click.option(
     "-m",
     "--model",
-    shell_complete=complete_model,
+    shell_complete=complete_model("clip"),
     default="emoji",
     show_default=True,
     envvar="MULTIMODAL_CLIP_MODEL",
@@ -92,7 +100,7 @@ def open_clip(name: str, *, quiet: bool = False) -> Clip:
         return Clip(name)
     from pyffi.models import resolve
 
-    return Clip(fetched(resolve, name, quiet=quiet))
+    return Clip(fetched(partial(resolve, kind="clip"), name, quiet=quiet))
 
 
 def fetched(fetch: Callable[..., Path], name: str, *, quiet: bool = False) -> Path:

@@ -18,7 +18,6 @@ from pyffi.errors import ModelError
 from pyffi.models.checkpoint import Provenance, Tensor
 from pyffi.models.clip import ClipCheckpoint, ClipConfig, ImageTower, TextTower
 from pyffi.models.sources.clip_parts import OPENAI_MEAN, OPENAI_STD, split_attention, take_scale_and_bias
-from pyffi.models.sources.clip_vocabulary import check_vocabulary
 from pyffi.models.sources.json_files import Fields
 from pyffi.models.sources.safetensors import read_safetensors
 from pyffi.models.sources.weights import OPENCLIP, folder_weights, has_weights, renamed
@@ -144,7 +143,6 @@ def _read(source: Path, weights: Mapping[str, Tensor], config: Fields, provenanc
     tensors = _tensors(source, weights)
     scale, bias = take_scale_and_bias(tensors)
     tokens, merges = clip_vocabulary()
-    check_vocabulary((tokens, merges), source)
     quick = model.flag("quick_gelu", False)
     activations = {name: _activation(fields, quick) for name, fields in (("vision_cfg", vision), ("text_cfg", text))}
     if len(set(activations.values())) > 1:
