@@ -268,7 +268,8 @@ def test_thousands_of_pictures_by_neighbours_as_by_comparing_all(
         fill(tmp_path, 2, first=6000, size=8)
         assert counts(index) == (2, 0, 1, 0, 0)
         (found,) = index.search(tmp_path / "6000.jpg", top=1)
-        assert (found.path, found.similarity) == (str(tmp_path / "6000.jpg"), pytest.approx(1, abs=1e-5))
+        assert found.path == str(tmp_path / "6000.jpg")
+        assert found.similarity == pytest.approx(1, abs=1e-5)
         assert all(match.path != str(tmp_path / "5000.jpg") for match in index.search(picture(5000, 8), top=50))
 
         index._neighbours.path.write_bytes(b"damaged")
@@ -319,7 +320,8 @@ def test_a_picture_finds_itself_in_whatever_form(tmp_path: Path, clip: Clip) -> 
             (embedding,),
         ):
             (best,) = index.search(query, top=1)
-            assert (best.path, best.similarity) == (str(path), pytest.approx(1, abs=1e-5))
+            assert best.path == str(path)
+            assert best.similarity == pytest.approx(1, abs=1e-5)
 
 
 def test_several_queries_are_taken_together(tmp_path: Path, clip: Clip) -> None:
