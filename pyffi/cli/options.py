@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 import click
@@ -25,7 +26,7 @@ def complete_model(ctx: click.Context, param: click.Parameter, incomplete: str) 
     """Names of known models; files, if it is none of them."""
     from pyffi.models import known_models
 
-    names = [model.name for model in known_models() if model.name.startswith(incomplete)]
+    names = [model.name for model in known_models() if model.kind == "speech" and model.name.startswith(incomplete)]
     return [CompletionItem(name) for name in names] or [CompletionItem(incomplete, type="file")]
 
 
@@ -55,7 +56,7 @@ def open_model(name: str, *, quiet: bool = False) -> Whisper:
         return Whisper(name)
     from pyffi.models import resolve  # brings converters and downloads along: only where it is needed
 
-    return Whisper(fetched(resolve, name, quiet=quiet))
+    return Whisper(fetched(partial(resolve, kind="speech"), name, quiet=quiet))
 
 
 def fetched(fetch: Callable[..., Path], name: str, *, quiet: bool = False) -> Path:
