@@ -167,5 +167,85 @@ class Lib:
     def mm_image_resize(
         self, pixels: CValue, width: int, height: int, filter: int, run: CValue, out: CValue, error_out: CValue, /
     ) -> int: ...
+    def mm_clip_open(self, path: CValue, options: CValue, out: CValue, error_out: CValue, /) -> int: ...
+    def mm_clip_close(self, model: CValue, /) -> None: ...
+    def mm_clip_info_get(self, model: CValue, info: CValue, /) -> int: ...
+    def mm_clip_space_id(self, model: CValue, options: CValue, out: CValue, error_out: CValue, /) -> int: ...
+    def mm_clip_encode_image(
+        self,
+        model: CValue,
+        images: CValue,
+        n: int,
+        options: CValue,
+        run: CValue,
+        out: CValue,
+        out_len: CValue,
+        error_out: CValue,
+        /,
+    ) -> int: ...
+    def mm_clip_encode_pixels(
+        self,
+        model: CValue,
+        images: CValue,
+        n: int,
+        options: CValue,
+        run: CValue,
+        out: CValue,
+        out_len: CValue,
+        error_out: CValue,
+        /,
+    ) -> int: ...
+    def mm_clip_encode_text(
+        self,
+        model: CValue,
+        texts: CValue,
+        n: int,
+        options: CValue,
+        run: CValue,
+        out: CValue,
+        out_len: CValue,
+        error_out: CValue,
+        /,
+    ) -> int: ...
+    def mm_clip_encode_tokens(
+        self,
+        model: CValue,
+        tokens: CValue,
+        n_tokens: int,
+        options: CValue,
+        run: CValue,
+        out: CValue,
+        out_len: CValue,
+        error_out: CValue,
+        /,
+    ) -> int: ...
+    def mm_clip_preprocess_image(
+        self,
+        model: CValue,
+        image: CValue,
+        options: CValue,
+        run: CValue,
+        out: CValue,
+        out_len: CValue,
+        error_out: CValue,
+        /,
+    ) -> int: ...
+    def mm_clip_preprocess_pixels(
+        self,
+        model: CValue,
+        image: CValue,
+        options: CValue,
+        run: CValue,
+        out: CValue,
+        out_len: CValue,
+        error_out: CValue,
+        /,
+    ) -> int: ...
+    def mm_clip_tokenize(
+        self, model: CValue, text: CValue, text_len: int, out: CValue, out_len: CValue, error_out: CValue, /
+    ) -> int: ...
+    def mm_clip_detokenize(
+        self, model: CValue, tokens: CValue, n_tokens: int, out: CValue, out_len: CValue, error_out: CValue, /
+    ) -> int: ...
 
 lib: Lib

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyffi._ffi import ffi, lib
-from pyffi.buffers import as_integer, as_path, is_encoded, owned_bytes
+from pyffi.buffers import as_integer, as_path, owned_bytes
 from pyffi.callbacks import Run
 from pyffi.errors import FileError, InvalidArgument
 
@@ -32,13 +32,13 @@ def decode_image(
     exif_orientation  turn the picture as its EXIF data says
     max_pixels        refuse larger pictures before they take memory
     """
-    encoded = data if is_encoded(data) else _read(data)
+    encoded = data if isinstance(data, (bytes, bytearray, memoryview)) else _read(data)
     options = ffi.new("mm_image_options *", {"struct_size": ffi.sizeof("mm_image_options")})
     options.exif_orientation = lib.MM_SWITCH_ON if exif_orientation else lib.MM_SWITCH_OFF
     options.max_pixels = as_integer(max_pixels, "max_pixels", 1, 2**64 - 1)
     out, width, height = ffi.new("uint8_t **"), ffi.new("int32_t *"), ffi.new("int32_t *")
     error, run = ffi.new("char **"), Run()
-    source = ffi.from_buffer(encoded)
+    source = ffi.from_buffer("char[]", encoded)
     run.check(lib.mm_image_decode(source, len(source), options, run.c, out, width, height, error), error)
     return owned_bytes(out[0], height[0], width[0], 3)
 

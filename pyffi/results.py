@@ -109,6 +109,14 @@ class LanguageProbability(NamedTuple):
     probability: float
 
 
+class LabelProbability(NamedTuple):
+    """A label with its chance among the labels, and the cosine of its embedding with the picture's."""
+
+    label: str
+    probability: float
+    similarity: float
+
+
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
     """What a model is: OpenAI's ModelDimensions and how the weights are held."""
@@ -134,4 +142,34 @@ class ModelInfo:
     def from_c(cls, info: Any) -> ModelInfo:
         values = {name: getattr(info, name) for name in cls.__dataclass_fields__}
         values |= {name: bool(values[name]) for name in ("is_multilingual", "is_mapped")}
+        return cls(**{**values, "weight_type": text(info.weight_type)})
+
+
+@dataclass(frozen=True, slots=True)
+class ClipInfo:
+    """What a CLIP model is and how its weights are held. What a tower has is 0 where there is no such tower."""
+
+    embedding_dim: int
+    image_size: int
+    patch_size: int
+    image_width: int
+    image_heads: int
+    image_layers: int
+    context_length: int
+    n_vocab: int
+    text_width: int
+    text_heads: int
+    text_layers: int
+    has_tokenizer: bool
+    uses_sigmoid: bool
+    logit_scale: float
+    logit_bias: float
+    is_mapped: bool
+    weight_type: str
+    weight_bytes: int
+
+    @classmethod
+    def from_c(cls, info: Any) -> ClipInfo:
+        values = {name: getattr(info, name) for name in cls.__dataclass_fields__}
+        values |= {name: bool(values[name]) for name in ("has_tokenizer", "uses_sigmoid", "is_mapped")}
         return cls(**{**values, "weight_type": text(info.weight_type)})

@@ -31,15 +31,17 @@ from pyffi.vad import VadOptions
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from pyffi.models.registry import Kind
 
-def resolve_model(model: str | os.PathLike[str]) -> str:
+
+def resolve_model(model: str | os.PathLike[str], kind: Kind | None = None) -> str:
     """The file of a model that is given by the path of a checkpoint of any kind that `multimodal models convert` reads,
-    or by the name under which `multimodal models` knows it."""
+    or by the name under which `multimodal models` knows it, which has to be of the kind."""
     path = Path(os.fsdecode(as_path(model, "model")))
     if path.suffix != ".gguf" or not path.is_file():
         from pyffi.models import resolve  # brings converters and downloads along: only where it is needed
 
-        path = resolve(path)
+        path = resolve(path, kind=kind)
     return str(path.absolute())
 
 
@@ -61,7 +63,7 @@ class Whisper:
         sha256       64 hexadecimal digits that the file must have
         lock_memory  keep the weights in memory, whatever else the machine does
         """
-        self.path = resolve_model(model)
+        self.path = resolve_model(model, "speech")
         self._options = {"sha256": sha256, "lock_memory": lock_memory}
         options = ffi.new("mm_open_options *", {"struct_size": ffi.sizeof("mm_open_options")})
         options.lock_memory = lib.MM_SWITCH_ON if lock_memory else lib.MM_SWITCH_OFF

@@ -396,13 +396,10 @@ def store_ggml(path: str | PathLike[str], model: SyntheticModel, wtype: str) -> 
 # ---- For the C tests -------------------------------------------------------------------------------------------------
 
 
-def write_small_models(gguf: str | PathLike[str], ggml: str | PathLike[str]) -> None:
-    """Writes a model that opens and runs in an instant, in our container and, with quantised weights, in whisper.cpp's
-    format. Most of its tokens are empty, and not among the probable ones."""
+def small_model() -> SyntheticModel:
+    """A model that opens and runs in an instant. Most of its tokens are empty, and not among the probable ones."""
     model = synthetic_model(n_audio_ctx=50, n_audio_state=32, n_audio_layer=1, n_text_ctx=32, n_text_state=32,
                             n_text_layer=1)  # fmt: skip
     full = 1024
     model.tensors["decoder.token_embedding.weight"][full : len(model.vocabulary)] = 0
-    model = replace(model, vocabulary=model.vocabulary[:full] + [b""] * (len(model.vocabulary) - full))
-    store_gguf(gguf, model, "f16")
-    store_ggml(ggml, model, "q8_0")
+    return replace(model, vocabulary=model.vocabulary[:full] + [b""] * (len(model.vocabulary) - full))

@@ -122,9 +122,7 @@ def test_a_c_program_links_with_the_shared_library(compiler: str, host: Path, pr
 @pytest.mark.parametrize("variant", ["gcc", "clang"])
 @pytest.mark.parametrize("compiler", ["gcc", "clang"])
 @pytest.mark.parametrize("kind", ["-pie", "-static"])
-def test_a_c_compiler_links_the_archive(
-    variant: str, compiler: str, kind: str, host: Path, tmp_path: Path
-) -> None:
+def test_a_c_compiler_links_the_archive(variant: str, compiler: str, kind: str, host: Path, tmp_path: Path) -> None:
     """No C++ linker is needed, and exceptions inside find their handlers."""
     flags = static_flags(installed(variant, tmp_path / "prefix"))
     assert compile_and_run(compiler, host, [kind, *flags], tmp_path) == VERSION

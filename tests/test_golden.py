@@ -1,4 +1,4 @@
-"""The same bits from every kernel set, thread count, compiler and processor: clib/tests/golden.c and recorded digests.
+"""The same bits from every kernel set, thread count, compiler and processor: clib/tests/golden*.c and recorded digests.
 
 `python tests/test_golden.py` records them anew, from the scalar kernels on one thread, which are the specification. A
 commit that changes them says why.
@@ -16,16 +16,36 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from clip_files import SIGLIP, write_clip
 from model_files import write_gguf
 from native import LIBRARY, build, run
 
 GOLDEN = Path(__file__).parent / "golden"
 EMULATOR = ("qemu-aarch64-static", "-cpu", "neoverse-n1", "-L", "/usr/aarch64-linux-gnu")
-# tests/golden/*.json, and the model that each is of: a multilingual one, and one with large-v3's vocabulary, its mel
-# bins and a decoder shallower than its encoder.
-MODELS: dict[str, dict[str, Any]] = {
-    "speech": {},
-    "speech-128": {"seed": 1, "n_mels": 128, "n_audio_layer": 3, "n_text_layer": 1},
+
+
+class Suite(NamedTuple):
+    """A program of clib/tests, the model it runs, and what else it is given. tests/golden/NAME.json has its digests."""
+
+    program: str
+    write: Callable[..., Any]
+    options: dict[str, Any]
+    arguments: tuple[Path, ...] = ()
+
+
+PICTURES = tuple(sorted((Path(__file__).parent / "fixtures" / "pictures").iterdir()))
+SUITES = {
+    "speech": Suite("golden", write_gguf, {}),  # multilingual
+    # large-v3's vocabulary and mel bins, and a decoder shallower than its encoder
+    "speech-128": Suite("golden", write_gguf, {"seed": 1, "n_mels": 128, "n_audio_layer": 3, "n_text_layer": 1}),
+    "clip": Suite("golden_clip", write_clip, {}, PICTURES),
+    "clip-siglip": Suite("golden_clip", write_clip, {"dtype": "f32", **SIGLIP}, PICTURES),
+    "clip-mean": Suite(
+        "golden_clip",
+        write_clip,
+        {"activation": "gelu", "vision": {"pooling": "mean", "crop": "half_even", "interpolation": "bilinear"}},
+        PICTURES,
+    ),
 }
 # What the processor must have for a kernel set, in the words of /proc/cpuinfo.
 CPU_FLAGS = {
@@ -37,18 +57,20 @@ CPU_FLAGS = {
 
 
 class Recorded(NamedTuple):
-    """A model and the digests that every build must give of it."""
+    """A suite, its model, and the digests that every build must give of it."""
 
     name: str
+    suite: Suite
     model: Path
     digests: dict[str, str]
 
 
-def digests(variant: str, model: Path, isa: str, threads: int, program: str = "golden") -> dict[str, str]:
-    """Digest of each file that the golden program of a build writes."""
+def digests(variant: str, suite: Suite, model: Path, isa: str, threads: int, kind: str = "") -> dict[str, str]:
+    """Digest of each file that the suite's program of a build writes."""
     emulator = EMULATOR if variant.startswith("aarch64") else ()
     with tempfile.TemporaryDirectory() as folder:
-        command = [*emulator, build(variant) / "tests" / program, model, str(threads), folder]
+        program = build(variant) / "tests" / f"{suite.program}{kind}"
+        command = [*emulator, program, model, str(threads), folder, *suite.arguments]
         run(*command, env={**os.environ, "MM_ISA": isa})
         return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(Path(folder).iterdir())}
 
@@ -66,13 +88,13 @@ def cpu_flags() -> set[str]:
     return set(next(line.partition(":")[2] for line in lines if line.lower().startswith(("flags", "features"))).split())
 
 
-@pytest.fixture(scope="session", params=list(MODELS))
+@pytest.fixture(scope="session", params=list(SUITES))
 def recorded(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Recorded:
     expected = json.loads((GOLDEN / f"{request.param}.json").read_text(encoding="utf-8"))
-    path = tmp_path_factory.mktemp("golden") / "model.gguf"
-    write_gguf(path, **MODELS[request.param])
+    suite, path = SUITES[request.param], tmp_path_factory.mktemp("golden") / "model.gguf"
+    suite.write(path, **suite.options)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == expected.pop("model"), "another model than the recorded one"
-    return Recorded(request.param, path, expected)
+    return Recorded(request.param, suite, path, expected)
 
 
 @pytest.mark.parametrize("variant", ["gcc", "clang"])
@@ -89,32 +111,33 @@ def test_every_kernel_set_that_the_processor_can_run_is_used(variant: str, note:
 def test_every_thread_count_and_kernel_set_gives_the_recorded_bits(recorded: Recorded, threads: int) -> None:
     for isa in kernel_sets("gcc"):
         if isa != "scalar" or threads == 2:  # slow
-            assert digests("gcc", recorded.model, isa, threads) == recorded.digests, isa
+            assert digests("gcc", recorded.suite, recorded.model, isa, threads) == recorded.digests, isa
 
 
 def test_a_clang_build_gives_the_recorded_bits(recorded: Recorded) -> None:
     for isa in kernel_sets("clang"):
-        if isa != "scalar" or recorded.name == "speech":  # slow
-            assert digests("clang", recorded.model, isa, 2) == recorded.digests, isa
+        if isa != "scalar" or recorded.name != "speech-128":  # slow
+            assert digests("clang", recorded.suite, recorded.model, isa, 2) == recorded.digests, isa
 
 
 @pytest.mark.parametrize(("variant", "threads"), [("aarch64", 1), ("aarch64", 3), ("aarch64-clang", 2)])
 def test_aarch64_gives_the_recorded_bits(recorded: Recorded, variant: str, threads: int) -> None:
-    assert digests(variant, recorded.model, "neon", threads) == recorded.digests
+    assert digests(variant, recorded.suite, recorded.model, "neon", threads) == recorded.digests
 
 
 def test_memory_full_of_nan_changes_nothing(recorded: Recorded) -> None:
     """Whatever an allocation may hold of an earlier call's audio, nobody reads it."""
     for isa in set(kernel_sets("gcc")) - {"scalar"}:
-        assert digests("gcc", recorded.model, isa, 2, "golden_poisoned") == recorded.digests, isa
+        assert digests("gcc", recorded.suite, recorded.model, isa, 2, "_poisoned") == recorded.digests, isa
 
 
 def record() -> None:
-    for name, shape in MODELS.items():
+    for name, suite in SUITES.items():
         with tempfile.TemporaryDirectory() as folder:
             model = Path(folder, "model.gguf")
-            write_gguf(model, **shape)
-            found = {"model": hashlib.sha256(model.read_bytes()).hexdigest(), **digests("gcc", model, "scalar", 1)}
+            suite.write(model, **suite.options)
+            digest = hashlib.sha256(model.read_bytes()).hexdigest()
+            found = {"model": digest, **digests("gcc", suite, model, "scalar", 1)}
         (GOLDEN / f"{name}.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
 
 

@@ -49,7 +49,7 @@ def read_all(kind: str, path: Path) -> None:
             variables.tensor(name).load()
     elif kind == "gguf":
         file, metadata, count = read_header(path)
-        for _, tensor in read_tensors(file, count, metadata.get("general.alignment"), {}):
+        for _, tensor in read_tensors(file, count, metadata.get("general.alignment")):
             tensor.load()
     else:
         for _, tensor in read_safetensors(path):

@@ -16,10 +16,15 @@ from pathlib import Path
 
 import pytest
 from checkpoint_writers import write_ctranslate2, write_openai, write_transformers
+from clip_checkpoints import openclip_model, write_openclip, write_transformers_clip
+from clip_checkpoints import small as small_clip
+from clip_files import write_clip
 from gguf_reader import read_gguf
 from model_files import synthetic_model, write_ggml, write_gguf
 from model_servers import COMMIT, HubServer, IndexServer, write_wheel
 
+from pyffi import Whisper
+from pyffi.errors import InvalidArgument
 from pyffi.models import (
     PullError,
     UnknownModel,
@@ -178,7 +183,7 @@ def test_repositories_that_are_missing_or_hold_no_model_are_named(hub: HubServer
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "weights.h5").write_text("keras")
     hub.add("acme/other", tmp_path / "other")
-    with pytest.raises(PullError, match=r"holds no Whisper model: none of model\.bin, model\.safetensors"):
+    with pytest.raises(PullError, match=r"holds no model that can be converted: none of model\.bin, open_clip_"):
         pull("acme/other")
 
 
@@ -479,3 +484,47 @@ def test_unknown_names_get_suggestions() -> None:
 def test_other_names_of_a_model_lead_to_the_same_file() -> None:
     assert cached_path("turbo") == cached_path("large-v3-turbo")
     assert cached_path("large") == cached_path("large-v3")
+
+
+# ---- CLIP ------------------------------------------------------------------------------------------------------------
+
+
+def test_clip_repositories_are_fetched_with_what_says_how_pictures_and_texts_are_prepared(
+    hub: HubServer, tmp_path: Path, cache_folder: Path
+) -> None:
+    write_transformers_clip(tmp_path / "clip", small_clip(), tokenizer="vocab.json")
+    hub.add("openai/clip-vit-base-patch32", tmp_path / "clip")
+    path = pull("ViT-B/32")
+    assert path == cache_folder / "models" / "clip-vit-b-32.gguf"
+    keys, _ = read_gguf(path)
+    assert (keys["general.name"], keys["general.license"]) == ("clip-vit-b-32", "MIT")
+    assert keys["tokenizer.ggml.merges"] == small_clip().merges
+    assert keys["clip.vision.crop"] == "floor"
+
+
+def test_of_a_clip_repository_with_both_forms_openclips_is_fetched(hub: HubServer, tmp_path: Path) -> None:
+    write_transformers_clip(tmp_path / "both", openclip_model())
+    write_openclip(tmp_path / "both", openclip_model())
+    hub.add("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", tmp_path / "both")
+    assert read_gguf(pull("clip-vit-b-32-laion2b"))[0]["clip.vision.crop"] == "half_even"
+    assert not any(path.endswith("/model.safetensors") for path, _ in hub.requests)
+
+
+def test_models_of_another_kind_are_refused_by_name(hub: HubServer) -> None:
+    with pytest.raises(InvalidArgument, match=r"tiny.en is a speech model, and a clip model is needed.*such as emoji"):
+        resolve("tiny.en", kind="clip")
+    with pytest.raises(InvalidArgument, match=r"clip-vit-b-32 is a clip model, and a speech model is needed.* base"):
+        Whisper("ViT-B/32")
+    with pytest.raises(InvalidArgument, match="emoji is a clip model, and a speech model is needed"):
+        pull_ctranslate2("emoji")
+    assert not hub.requests
+    assert resolve(REPOSITORY, kind="clip") == resolve(REPOSITORY, kind="speech")  # which only its files tell
+
+
+def test_a_model_in_the_package_is_used_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["pyffi.models.pull"], "_PACKAGE", tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"emoji.gguf, which is a part of this package, is missing: install it"):
+        resolve("emoji", kind="clip")
+    write_clip(tmp_path / "emoji.gguf")
+    assert resolve("emoji", kind="clip") == pull("emoji") == pull("emoji", force=True) == tmp_path / "emoji.gguf"
+    assert find_local("emoji") == cached_path("emoji") == cached_path("emoji", "f32") == tmp_path / "emoji.gguf"

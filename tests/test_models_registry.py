@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from published import vocabulary_ggml
 
-from pyffi.models import known_models
+from pyffi.models import find_model, known_models
 from pyffi.models.mel_filters import mel_filters
-from pyffi.models.registry import HubSource, IndexSource
-from pyffi.models.vocabulary import from_printable, published_vocabulary, to_printable
+from pyffi.models.registry import EXAMPLES, HubSource, IndexSource
+from pyffi.models.vocabulary import clip_vocabulary, from_printable, published_vocabulary, to_printable
 
 
 def header_of(name: str) -> tuple[np.ndarray, list[bytes]]:
@@ -72,7 +72,10 @@ def test_known_models_have_pinned_packages_and_sources_in_order() -> None:
         model.name for model in models
     }
     for model in models:
-        assert model.license == "MIT"
+        if model.packaged:
+            continue
+        licenses = ("MIT",) if model.kind == "speech" else ("MIT", "Apache-2.0", "CC-BY-NC-4.0")
+        assert model.license in licenses
         assert model.parameters > 10**7
         kinds = [isinstance(source, IndexSource) for source in model.sources]
         assert kinds == sorted(kinds) and kinds[0] is False, model.name
@@ -85,4 +88,24 @@ def test_known_models_have_pinned_packages_and_sources_in_order() -> None:
                 assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in digests)
                 assert {"model.bin", "config.json"} < {file.name for file in source.files}
         assert model.quantization is None or model.name.endswith(f"-{model.quantization}")
-    assert any(isinstance(model.sources[-1], IndexSource) for model in models)
+    assert any(isinstance(model.sources[-1], IndexSource) for model in models if model.sources)
+
+
+def test_every_kind_has_models_and_the_one_that_messages_name() -> None:
+    kinds = {model.name: model.kind for model in known_models()}
+    assert {kinds[name]: name for name in EXAMPLES.values()} == EXAMPLES
+    assert kinds["clip-vit-l-14-336"] == kinds["siglip-b-16-224"] == "clip"
+    assert find_model("ViT-B/32").name == "clip-vit-b-32"
+    assert find_model("someone/else").kind is None
+
+
+def test_clip_s_vocabulary_is_openais() -> None:
+    tokens, merges = clip_vocabulary()
+    assert (len(tokens), len(set(tokens)), len(merges)) == (49408, 49408, 48894)
+    # "a photo of a cat", as OpenAI's code encodes it.
+    ids = [tokens.index(f"{word}</w>") for word in ["a", "photo", "of", "a", "cat"]]
+    assert ids == [320, 1125, 539, 320, 2368]
+    assert (tokens.index("<|startoftext|>"), tokens.index("<|endoftext|>")) == (49406, 49407)
+    assert tokens[:2] == ["!", '"'] and tokens[256] == "!</w>" and tokens[512] == "in"
+    known = set(tokens)
+    assert all({*merge.split(" "), merge.replace(" ", "")} <= known for merge in merges)

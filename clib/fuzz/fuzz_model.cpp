@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "clip/towers.h"
 #include "model/model_file.h"
 #include "runtime/error.h"
 #include "whisper/inference.h"
@@ -97,6 +98,25 @@ void run_whisper(const std::shared_ptr<const mm::WhisperModel>& model) {
     model->tokenizer->decode(model->tokenizer->encode(" a text of words").data(), 1);
 }
 
+void run_clip(const std::shared_ptr<const mm::ClipModel>& model) {
+    const mm::Exec exec = mm::make_exec(1, nullptr);
+    std::vector<float> out(2 * static_cast<size_t>(model->embedding_dim));
+    constexpr int kSize = 64;  // larger ones only take longer
+    if (model->image && model->recipe.image.size <= kSize) {
+        const size_t size = static_cast<size_t>(model->recipe.image.size);
+        mm::encode_images(exec, *model, std::vector<uint8_t>(2 * size * size * 3, 77).data(), 2, out.data());
+    }
+    if (model->text && model->text->context_length <= kSize) {
+        const std::vector<int32_t> ids =
+            model->tokenizer ? model->tokenizer->encode("The cat's caf\xc3\xa9", model->text->context_length)
+                             : std::vector<int32_t>{0, model->text->n_vocab - 1};
+        mm::encode_texts(exec, *model, {ids, ids}, out.data());
+        if (model->tokenizer) model->tokenizer->decode(ids.data(), ids.size());
+    }
+    mm::normalize(out.data(), 2, model->embedding_dim);
+    model->space_id(true);
+}
+
 void run_vad(const mm::Vad& vad) {
     mm::Vad::State state;
     const std::vector<float> window(mm::Vad::kWindow, 0.25f);
@@ -117,6 +137,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
             run_vad(mm::Vad(file));
         } else if (file->architecture() == "whisper") {
             run_whisper(mm::WhisperModel::load(file));
+        } else if (file->architecture() == "clip") {
+            run_clip(mm::ClipModel::load(file));
         }
         complete = true;
     });

@@ -7,11 +7,13 @@ import struct
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 # ruff: noqa: E402
 import numpy as np
+from clip_files import SIGLIP, write_clip
 from gguf import GGUFReader
 from model_files import (
     BOOL,
@@ -68,6 +70,15 @@ def model_seeds(folder: Path) -> None:
     for wtype in GGML_TYPES:  # whose blocks are 32 wide
         store_ggml(folder / f"{wtype}.bin", thin_model(32), wtype)
     (folder / "silero.gguf").write_bytes(thin_silero())
+    tower = {"embedding_length": 16, "feed_forward_length": 16, "block_count": 1, "head_count": 1}
+    small: dict[str, Any] = {"projection_dim": 16, "merges": ["t h", "th e</w>", "c a"]}
+    write_clip(folder / "clip.gguf", vision={**tower, "image_size": 16}, text={**tower, "context_length": 8}, **small)
+    write_clip(
+        folder / "siglip.gguf",
+        dtype="f32",
+        **{**SIGLIP, **small, "vision": {**SIGLIP["vision"], **tower, "image_size": 16},
+           "text": {**SIGLIP["text"], **tower, "context_length": 8}},
+    )  # fmt: skip
     for path in folder.iterdir():
         path.write_bytes(compressed(path.read_bytes()))
 

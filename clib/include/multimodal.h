@@ -1,4 +1,4 @@
-/* multimodal.h - Whisper (speech to text) and, later, CLIP behind one plain C ABI.
+/* multimodal.h - Whisper (speech to text) and CLIP (images and texts in one space) behind one plain C ABI.
  *
  * This file is the specification: what is not in it is not API.
  *
@@ -32,8 +32,8 @@
  *            throw, longjmp or panic through the library: an exception that leaves a callback ends the process. A call
  *            back in on the handle that is busy returns MM_ERROR_BUSY.
  *
- * Threads    mm_whisper is immutable once open: any number of threads may use one at the same time, and it may be closed
- *            while in use (running work keeps the model alive). mm_transcript and mm_vad belong to one thread at a time
+ * Threads    mm_whisper and mm_clip are immutable once open: any number of threads may use one at the same time, and it
+ *            may be closed while in use (running work keeps the model alive). mm_transcript and mm_vad belong to one thread at a time
  *            (a second one gets MM_ERROR_BUSY); only mm_transcript_abort may be called from any thread at any time.
  *            Everything else may be called from any thread. Only the log callback is global to the process.
  *
@@ -536,6 +536,120 @@ MM_API mm_status mm_image_decode(const void *data, size_t len, const mm_image_op
  * Errors: INVALID_ARGUMENT, ABORTED, NO_MEMORY. Any thread. Since 0.1. */
 MM_API mm_status mm_image_resize(const mm_pixels *pixels, int32_t width, int32_t height, int32_t filter,
                                  const mm_run_options *run, uint8_t **out, char **error_out);
+
+/* =================================================== CLIP: the model ============================================ */
+
+typedef struct mm_clip mm_clip;
+
+/* What a model is. Fields of a tower that it lacks are zero. */
+typedef struct mm_clip_info {
+    uint32_t struct_size;
+    int32_t embedding_dim;       /* of the space that images and texts share */
+    int32_t image_size;          /* of the square that the image tower sees, in pixels; 0: no image tower */
+    int32_t patch_size;
+    int32_t image_width;
+    int32_t image_heads;
+    int32_t image_layers;
+    int32_t context_length;      /* tokens of a text, start and end included; 0: no text tower */
+    int32_t n_vocab;
+    int32_t text_width;
+    int32_t text_heads;
+    int32_t text_layers;
+    int32_t has_tokenizer;       /* 0: texts are taken as token ids only */
+    int32_t uses_sigmoid;        /* probabilities are the sigmoid of logits; 0: their softmax over the labels */
+    float logit_scale;           /* logit = logit_scale * cosine + logit_bias */
+    float logit_bias;
+    int32_t is_mapped;           /* 1: weights are used in place in the mapped file; 0: packed into memory */
+    const char *weight_type;     /* "f32" or "f16"; static */
+    uint64_t weight_bytes;
+} mm_clip_info;
+
+/* How images and texts are embedded. */
+typedef struct mm_clip_options {
+    uint32_t struct_size;
+    int32_t normalize;           /* mm_switch: embeddings have length 1, so that a dot product is the cosine; on */
+    int32_t exif_orientation;    /* mm_switch: turn pictures as their EXIF data says; as the model's recipe says, which
+                                    for all known models is off */
+    uint64_t max_pixels;         /* as in mm_image_options */
+} mm_clip_options;
+
+/* Opens a CLIP model: GGUF written by `multimodal models convert` (mapped and used in place) or clip.cpp's (f32, f16,
+ * q8_0, q5_0, q5_1, q4_0; packed when opened, with the defaults of docs/model-files.md for what it does not say). What
+ * is validated when, and what may be done with an open file, is as for mm_whisper_open.
+ * path     borrowed
+ * options  borrowed, NULL for defaults
+ * out      owned by caller, mm_clip_close
+ * Errors: INVALID_ARGUMENT, IO, BAD_MODEL, UNSUPPORTED, NO_MEMORY. Any thread. Since 0.1. */
+MM_API mm_status mm_clip_open(const char *path, const mm_open_options *options, mm_clip **out, char **error_out);
+
+/* Closes the handle; work that is running keeps the model alive until it ends. Since 0.1. */
+MM_API void mm_clip_close(mm_clip *model);
+
+/* Fills `info`, whose struct_size the caller has set. Errors: INVALID_ARGUMENT, INVALID_HANDLE. Since 0.1. */
+MM_API mm_status mm_clip_info_get(const mm_clip *model, mm_clip_info *info);
+
+/* Names the space that embeddings lie in: 16 hexadecimal digits, a digest of the model file's SHA-256, its recipe for
+ * pictures and texts, pooling and normalisation. Embeddings of different spaces must not be compared. The first call
+ * reads the whole file.
+ * options  borrowed; only `normalize` matters
+ * out      NUL-terminated: owned by caller, mm_free
+ * Errors: INVALID_ARGUMENT, INVALID_HANDLE, NO_MEMORY. Any thread. Since 0.1. */
+MM_API mm_status mm_clip_space_id(const mm_clip *model, const mm_clip_options *options, char **out, char **error_out);
+
+/* ================================================= CLIP: embeddings ============================================= */
+
+/* An embedding is the same whatever else is in its batch. Inputs and options are borrowed, NULL options mean defaults;
+ * out is [n][embedding_dim], row-major: owned by caller, mm_free; out_len is the number of floats. n may be 0, and at
+ * most 1048576. Where one input is at fault nothing is handed out, and the message names it.
+ * Errors: INVALID_ARGUMENT, INVALID_HANDLE, UNSUPPORTED (the model lacks the tower or the tokenizer, the file format is
+ * not read), ABORTED, NO_MEMORY. Any thread. Since 0.1. */
+
+/* images: whole JPEG or PNG files, see mm_image_decode. */
+MM_API mm_status mm_clip_encode_image(mm_clip *model, const mm_bytes *images, size_t n, const mm_clip_options *options,
+                                      const mm_run_options *run, float **out, size_t *out_len, char **error_out);
+
+/* images: RGB8 pictures of any size. */
+MM_API mm_status mm_clip_encode_pixels(mm_clip *model, const mm_pixels *images, size_t n,
+                                       const mm_clip_options *options, const mm_run_options *run, float **out,
+                                       size_t *out_len, char **error_out);
+
+/* texts: UTF-8; invalid UTF-8 is refused with its offset. What exceeds the model's context is cut off. */
+MM_API mm_status mm_clip_encode_text(mm_clip *model, const mm_bytes *texts, size_t n, const mm_clip_options *options,
+                                     const mm_run_options *run, float **out, size_t *out_len, char **error_out);
+
+/* tokens: the ids of one text, 1 to context_length, start and end token included as the model wants it; padded if the
+ * model's recipe says so. out is [embedding_dim]. */
+MM_API mm_status mm_clip_encode_tokens(mm_clip *model, const int32_t *tokens, size_t n_tokens,
+                                       const mm_clip_options *options, const mm_run_options *run, float **out,
+                                       size_t *out_len, char **error_out);
+
+/* A picture as the image tower sees it, before values are normalised. mm_clip_encode_pixels of the result gives what
+ * mm_clip_encode_image or mm_clip_encode_pixels gives of the picture: to decode pictures on many threads and embed them
+ * in batches.
+ * image  a whole JPEG or PNG file, or RGB8 pixels; borrowed
+ * out    RGB8 [image_size][image_size][3]: owned by caller, mm_free
+ * Errors and threads: as mm_clip_encode_image. Since 0.1. */
+MM_API mm_status mm_clip_preprocess_image(mm_clip *model, const mm_bytes *image, const mm_clip_options *options,
+                                          const mm_run_options *run, uint8_t **out, size_t *out_len,
+                                          char **error_out);
+MM_API mm_status mm_clip_preprocess_pixels(mm_clip *model, const mm_pixels *image, const mm_clip_options *options,
+                                           const mm_run_options *run, uint8_t **out, size_t *out_len,
+                                           char **error_out);
+
+/* Text to token ids, start and end token included, cut to context_length with the end token kept; not padded.
+ * text     UTF-8, borrowed, text_len bytes; invalid UTF-8 is refused with its offset
+ * out      owned by caller, mm_free
+ * Errors: INVALID_ARGUMENT, INVALID_HANDLE, UNSUPPORTED (no tokenizer), NO_MEMORY. Any thread. Since 0.1. */
+MM_API mm_status mm_clip_tokenize(mm_clip *model, const char *text, size_t text_len, int32_t **out, size_t *out_len,
+                                  char **error_out);
+
+/* Token ids to text; special tokens are left out, words are separated by one space. Bytes that are not UTF-8 become
+ * U+FFFD.
+ * out      NUL-terminated: owned by caller, mm_free
+ * Errors: INVALID_ARGUMENT (an id out of range), INVALID_HANDLE, UNSUPPORTED (no tokenizer), NO_MEMORY. Any thread.
+ * Since 0.1. */
+MM_API mm_status mm_clip_detokenize(mm_clip *model, const int32_t *tokens, size_t n_tokens, char **out, size_t *out_len,
+                                    char **error_out);
 
 /* ---- end of the plain region ---- */
 

@@ -20,6 +20,8 @@ inline const char* gguf_path = nullptr;
 inline const char* ggml_path = nullptr;
 inline mm_whisper* model = nullptr;  // that of gguf_path, in cases that say so
 inline mm_vad* detector = nullptr;   // as long-lived as the model
+inline const char* clip_path = nullptr;
+inline mm_clip* clip = nullptr;  // that of clip_path
 
 constexpr uint32_t kRate = 16000;
 inline float* samples = noise(kRate, 2);  // a second
@@ -370,6 +372,58 @@ inline void fall_back(Options& o) {
     o.log_prob_threshold = -0.1f;  // which random weights never reach
 }
 
+// ---- Images and texts ----------------------------------------------------------------------------------------------
+
+inline mm_status open_clip(Run& run) {
+    mm_open_options o{};
+    o.struct_size = sizeof o;
+    o.lock_memory = MM_SWITCH_ON;
+    mm_clip* opened = nullptr;
+    mm_status status = mm_clip_open(clip_path, &o, &opened, &run.error);
+    CHECK((opened != nullptr) == (status == MM_OK));
+    if (status != MM_OK) return status;
+    char* space = nullptr;
+    status = mm_clip_space_id(opened, nullptr, &space, &run.error);
+    mm_clip_close(opened);
+    return run.take(status, space, space ? strlen(space) : 0);
+}
+
+inline mm_status verify_clip(Run& run) {
+    char* json = nullptr;
+    const mm_status status = mm_model_verify(clip_path, nullptr, &json, &run.error);
+    return run.take(status, json, json ? strlen(json) : 0);
+}
+
+inline mm_status embed_pixels(Run& run) {
+    const auto* bytes = reinterpret_cast<const uint8_t*>(samples);
+    const mm_pixels images[] = {{bytes, 50, 41, 0}, {bytes + 1, 32, 32, 100}};
+    float* out = nullptr;
+    size_t n = 0;
+    return run.take(mm_clip_encode_pixels(clip, images, 2, nullptr, nullptr, &out, &n, &run.error), out, n);
+}
+
+inline mm_status embed_texts(Run& run) {
+    const char* long_text = "a photo of the cat and of the dog, doing what cats and dogs do all day long, in a photo";
+    const mm_bytes texts[] = {{"the cat", 7}, {long_text, strlen(long_text)}, {"caf\xc3\xa9", 5}};
+    float* out = nullptr;
+    size_t n = 0;
+    return run.take(mm_clip_encode_text(clip, texts, 3, nullptr, nullptr, &out, &n, &run.error), out, n);
+}
+
+inline mm_status detokenize_clip(Run& run) {
+    const int32_t ids[] = {512, 513, 100, 520};
+    char* out = nullptr;
+    size_t n = 0;
+    return run.take(mm_clip_detokenize(clip, ids, 4, &out, &n, &run.error), out, n);
+}
+
+inline mm_status refuse_text(Run& run) {
+    const mm_bytes texts[] = {{"the cat", 7}, {"\xff", 1}};
+    float* out = nullptr;
+    size_t n = 0;
+    return run.take(mm_clip_encode_text(clip, texts, 2, nullptr, nullptr, &out, &n, &run.error), out, n);
+}
+
 // ---- Wrong calls: they fail in their own way, or for lack of memory -------------------------------------------------
 
 inline mm_status refuse_options(Run& run) {
@@ -404,6 +458,7 @@ enum class Setting {
     bare,      // nothing is open
     model,     // the model is
     detector,  // the detector is
+    clip,      // the CLIP model is
     threads    // the model is, and the pool may have threads
 };
 struct Case {
@@ -448,6 +503,12 @@ inline const Case kCases[] = {
     {"stream, stopped", Setting::model,
      [](Run& run) { return stream(run, kRate, [](Options& o) { o.on_segment = stop; }); }, MM_ERROR_ABORTED},
     {"suppressed tokens", Setting::model, suppress_tokens},
+    {"open CLIP", Setting::bare, open_clip},
+    {"verify CLIP", Setting::bare, verify_clip},
+    {"embed pixels", Setting::clip, embed_pixels},
+    {"embed texts", Setting::clip, embed_texts},
+    {"detokenize CLIP", Setting::clip, detokenize_clip},
+    {"refused text", Setting::clip, refuse_text, MM_ERROR_INVALID_ARGUMENT},
     {"refused options", Setting::model, refuse_options, MM_ERROR_INVALID_ARGUMENT},
     {"refused audio", Setting::model, refuse_audio, MM_ERROR_INVALID_ARGUMENT},
 };

@@ -15,7 +15,7 @@ build() { # variant
     valgrind) settings+=("-DMM_TEST_LAUNCHER=valgrind;--quiet;--leak-check=full;--error-exitcode=1") ;;
     clang) settings+=("${clang[@]}") ;;
     aarch64) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake) ;;
-    aarch64-clang) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu-clang.cmake) targets=(--target golden --target multimodal_static) ;;
+    aarch64-clang) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu-clang.cmake) targets=(--target golden --target golden_clip --target multimodal_static) ;;
     asan) settings+=("${clang[@]}" -DMM_SANITIZE=address,undefined -DMM_FUZZ=ON) ;;
     tsan) settings+=("${clang[@]}" -DMM_SANITIZE=thread) ;;
     *) usage ;;

@@ -1,6 +1,6 @@
 // Memory that runs out at any point: every call ends with a clean status, nothing leaks, and afterwards the same call
 // gives the same results. What is called is in memory_cases.h.
-// Usage: test_api_memory SMALL_MODEL SMALL_GGML
+// Usage: test_api_memory SMALL_MODEL SMALL_GGML CLIP_MODEL
 // MM_TEST_INSTRUMENTED in the environment: beyond the first 80 calls for memory only some fail in turn.
 #include <fcntl.h>
 #include <sched.h>
@@ -136,6 +136,8 @@ void check_case(const Case& c) {
     if (c.setting == Setting::model || c.setting == Setting::threads) model = open_model(gguf_path);
     if (c.setting == Setting::detector) CHECK_STATUS(mm_vad_open(nullptr, &detector, nullptr), MM_OK);
 
+    if (c.setting == Setting::clip) CHECK_STATUS(mm_clip_open(clip_path, nullptr, &clip, nullptr), MM_OK);
+
     // In fresh processes, where first calls build what lives as long as the process: the thread pool, tables.
     const Healthy healthy = measure(c);
     for (long i = 0; i < healthy.n_first; ++i)
@@ -149,6 +151,7 @@ void check_case(const Case& c) {
     }
     printf("%-26s %4ld calls for memory, %4ld of them failed in turn; in a first run %2ld more, all of them\n", c.name,
            healthy.calls, tried, healthy.n_first);
+    mm_clip_close(clip);
     mm_vad_close(detector);
     mm_whisper_close(model);
 }
@@ -156,9 +159,10 @@ void check_case(const Case& c) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) return fprintf(stderr, "usage: %s SMALL_MODEL SMALL_GGML\n", argv[0]), 2;
+    if (argc != 4) return fprintf(stderr, "usage: %s SMALL_MODEL SMALL_GGML CLIP_MODEL\n", argv[0]), 2;
     gguf_path = argv[1];
     ggml_path = argv[2];
+    clip_path = argv[3];
     for (const Case& c : kCases)
         in_a_child(c, [&] {
             check_case(c);

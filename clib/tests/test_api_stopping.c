@@ -1,5 +1,6 @@
 /* Stopping in time: should_abort is asked at least every 20 ms of work, in every call, with models as wide as large
- * ones. Usage: test_api_stopping WIDE_MODEL MM_TEST_INSTRUMENTED in the environment: times are those of a sanitizer.
+ * ones. MM_TEST_INSTRUMENTED in the environment: times are those of a sanitizer.
+ * Usage: test_api_stopping WIDE_MODEL WIDE_CLIP_MODEL
  *
  * Work is measured by the processor time of the thread that made the call, which a loaded machine does not stretch. */
 #define _POSIX_C_SOURCE 200809L
@@ -13,6 +14,7 @@
 
 static mm_whisper* model;
 static mm_vad* vad;
+static mm_clip* clip;
 static double factor = 1.0;
 
 struct watch {
@@ -177,6 +179,33 @@ static mm_status resample(struct watch* watch) {
     return status;
 }
 
+static mm_status pixels(struct watch* watch) {
+    const mm_run_options run = run_options(watch);
+    const uint8_t* bytes = (const uint8_t*)sound;
+    const mm_pixels images[] = {{bytes, 2000, 1200, 0}, {bytes, 224, 224, 0}, {bytes, 300, 5000, 0}};
+    float* out = NULL;
+    size_t n = 0;
+    const mm_status status = mm_clip_encode_pixels(clip, images, 3, NULL, &run, &out, &n, NULL);
+    CHECK((out != NULL) == (status == MM_OK));
+    mm_free(out);
+    return status;
+}
+
+static mm_status texts(struct watch* watch) {
+    const mm_run_options run = run_options(watch);
+    mm_bytes inputs[40];
+    float* out = NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < 40; ++i) {
+        inputs[i].data = "a photo of the cat and of the dog and of what else there may be in a photo";
+        inputs[i].len = 10 + i;
+    }
+    const mm_status status = mm_clip_encode_text(clip, inputs, 40, NULL, &run, &out, &n, NULL);
+    CHECK((out != NULL) == (status == MM_OK));
+    mm_free(out);
+    return status;
+}
+
 static const struct {
     const char* name;
     mm_status (*run)(struct watch* watch);
@@ -189,7 +218,9 @@ static const struct {
              {"log_mel", log_mel, 4},
              {"vad_probabilities", probabilities, 4},
              {"vad_segments", segments, 4},
-             {"resample", resample, 4}};
+             {"resample", resample, 4},
+             {"clip_encode_pixels", pixels, 4},
+             {"clip_encode_text", texts, 4}};
 
 struct longest {
     double work, end;
@@ -242,13 +273,19 @@ static void long_audio(void) {
 }
 
 int main(int argc, char** argv) {
-    model = open_model(model_argument(argc, argv));
+    if (argc != 3) {
+        fprintf(stderr, "usage: %s WIDE_MODEL WIDE_CLIP_MODEL\n", argv[0]);
+        return 2;
+    }
+    model = open_model(argv[1]);
+    CHECK_STATUS(mm_clip_open(argv[2], NULL, &clip, NULL), MM_OK);
     if (getenv("MM_TEST_INSTRUMENTED")) factor = 40.0;
     sound = noise((size_t)RATE * SECONDS, 1);
     CHECK_STATUS(mm_vad_open(NULL, &vad, NULL), MM_OK);
     all_calls();
     long_audio();
     mm_vad_close(vad);
+    mm_clip_close(clip);
     mm_whisper_close(model);
     free(sound);
     return finish("test_api_stopping");

@@ -17,7 +17,16 @@ import click
 from pyffi.errors import MultimodalError
 from pyffi.info import __version__
 
-VERBS = ("transcribe", "models", "info", "bench", "compare")  # pyffi/cli/VERB.py has a command of this name
+VERBS = (
+    "transcribe",
+    "embed",
+    "classify",
+    "search",
+    "models",
+    "info",
+    "bench",
+    "compare",
+)  # pyffi/cli/VERB.py has a command of this name
 INTERRUPTED = 130
 
 
@@ -72,12 +81,15 @@ def one_line(error: Exception) -> str:
 @click.command(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="multimodal")
 def main() -> None:
-    """Speech to text, with the same bits on every processor.
+    """Speech to text, and pictures and texts in one space, with the same bits on every processor.
 
     \b
     multimodal transcribe interview.flac                  print the text
     multimodal transcribe *.mp3 -f srt,json -o subtitles  write files
     ffmpeg -i video.mkv -f wav - | multimodal transcribe -
+    multimodal search photos "a red apple" --html found.html
+    multimodal classify *.jpg --labels cat dog "red apple"
+    multimodal embed photos -o photos.npy
 
     \b
     Shell completion:

@@ -47,15 +47,17 @@ def models() -> None:
 def list_models(as_json: bool) -> None:
     """Show the models that can be used by name, and which of them are here."""
     rows = [
-        _row(model.name) | {"languages": model.languages, "parameters": model.parameters} for model in known_models()
+        _row(model.name) | {"kind": model.kind, "languages": model.languages, "parameters": model.parameters}
+        for model in known_models()
     ]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    click.echo(f"{'name':<22}{'parameters':>10}  {'languages':<14}{'in the cache':>12}")
+    click.echo(f"{'name':<22} {'kind':<7}{'parameters':>10}  {'languages':<14}{'here':>8}")
     for row in rows:
         size = f"{row['size'] / 1e6:.0f} MB" if row["size"] else "-"
-        click.echo(f"{row['name']:<22}{row['parameters'] // 10**6:>8} M  {row['languages']:<14}{size:>12}")
+        parameters = f"{row['parameters'] / 1e6:.0f} M" if row["parameters"] else "-"
+        click.echo(f"{row['name']:<22} {row['kind']:<7}{parameters:>10}  {row['languages']:<14}{size:>8}")
 
 
 def _row(name: str) -> dict[str, Any]:
@@ -72,7 +74,8 @@ def _row(name: str) -> dict[str, Any]:
 def pull(names: tuple[str, ...], weights: WeightType, force: bool, quiet: bool) -> None:
     """Fetch models, check and convert them, and print where they are.
 
-    NAME is one that `multimodal models list` shows, or OWNER/REPOSITORY of a Whisper model on the Hugging Face hub.
+    NAME is one that `multimodal models list` shows, or OWNER/REPOSITORY of a Whisper or CLIP model on the Hugging Face
+    hub.
     """
     for name in names:
         with download_meter(enabled=not quiet) as on_progress:
@@ -112,8 +115,9 @@ def download_meter(enabled: bool = True) -> Iterator[OnProgress]:
 def convert(source: Path, target: Path | None, weights: WeightType, name: str | None, license_id: str | None) -> None:
     """Convert a checkpoint to GGUF that is used in place, or to whisper.cpp's format if TARGET ends in .bin.
 
-    SOURCE is a faster-whisper or transformers folder, one of OpenAI's .pt files (no code in it is run), one of
-    whisper.cpp's ggml-*.bin, or a GGUF of ours. TARGET is SOURCE's name with .gguf if it is not given.
+    SOURCE is found out to be Whisper or CLIP: a faster-whisper, transformers or OpenCLIP folder, one of OpenAI's .pt
+    files (no code in it is run), one of whisper.cpp's ggml-*.bin, one of clip.cpp's GGUF, or a GGUF of ours. TARGET is
+    SOURCE's name with .gguf if it is not given.
     """
     base = source.resolve().name if source.is_dir() else source.stem
     if target is None:

@@ -4,9 +4,10 @@ from pyffi.models.checkpoint import Provenance
 from pyffi.models.convert import convert, open_checkpoint
 from pyffi.models.fetching import PullError
 from pyffi.models.pull import cached_path, pull, pull_ctranslate2, resolve
-from pyffi.models.registry import KnownModel, UnknownModel, find_model, known_models
+from pyffi.models.registry import Kind, KnownModel, UnknownModel, find_model, known_models
 
 __all__ = [
+    "Kind",
     "KnownModel",
     "Provenance",
     "PullError",

@@ -1,15 +1,16 @@
-"""What every converter reads and every writer takes: a Whisper checkpoint, tensor by tensor.
+"""What every converter reads and every writer takes: a checkpoint, tensor by tensor.
 
-Tensors have the names and shapes of OpenAI's state dict and are loaded one at a time, so that converting a model takes
-memory for a few copies of its largest tensor, however large the model is.
+Tensors have one set of names and shapes for each architecture (`whisper.py`, `clip.py`), whatever the source calls
+them. They are loaded one at a time, so that converting a model takes memory for a few copies of its largest tensor,
+however large the model is.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,67 +18,15 @@ import numpy.typing as npt
 from pyffi.errors import ModelError
 
 Array = npt.NDArray[Any]
-
-ENGLISH_VOCABULARY = 51864
-MULTILINGUAL_VOCABULARY = 51865
-LARGE_V3_VOCABULARY = 51866  # one language more
-# Text tokens come first; special tokens and timestamps follow.
-TEXT_TOKENS = {ENGLISH_VOCABULARY: 50256, MULTILINGUAL_VOCABULARY: 50257, LARGE_V3_VOCABULARY: 50257}
-
-# Bounds of what the engine holds.
-MAX_SIZE = 1 << 14
-MAX_LAYERS = 256
-HEAD_MULTIPLE = 16
-
-
-@dataclass(frozen=True)
-class Dimensions:
-    """OpenAI's ModelDimensions."""
-
-    n_mels: int
-    n_audio_ctx: int
-    n_audio_state: int
-    n_audio_head: int
-    n_audio_layer: int
-    n_vocab: int
-    n_text_ctx: int
-    n_text_state: int
-    n_text_head: int
-    n_text_layer: int
-
-    @property
-    def n_text_tokens(self) -> int:
-        return TEXT_TOKENS[self.n_vocab]
-
-    def validate(self) -> None:
-        if self.n_vocab not in TEXT_TOKENS:
-            raise ModelError(
-                f"n_vocab is {self.n_vocab}: Whisper has {', '.join(map(str, TEXT_TOKENS))}; "
-                "models with added tokens are not supported"
-            )
-        if self.n_mels not in (80, 128):
-            raise ModelError(f"n_mels is {self.n_mels}: Whisper has 80 or 128 mel bands")
-        for name, value in asdict(self).items():
-            largest = MAX_LAYERS if name.endswith("layer") else MAX_SIZE
-            if name != "n_vocab" and not 1 <= value <= largest:
-                raise ModelError(f"{name} is {value}: 1 to {largest} is supported")
-        for tower in ("audio", "text"):
-            state, heads = getattr(self, f"n_{tower}_state"), getattr(self, f"n_{tower}_head")
-            if state % heads or state // heads % HEAD_MULTIPLE:
-                raise ModelError(
-                    f"n_{tower}_state is {state} and n_{tower}_head {heads}: "
-                    f"the width of a head has to be a multiple of {HEAD_MULTIPLE}"
-                )
-        if self.n_audio_state != self.n_text_state:
-            raise ModelError(
-                f"n_audio_state is {self.n_audio_state} and n_text_state {self.n_text_state}: they have to be equal, "
-                "the decoder attends to the encoder's output"
-            )
+Shapes = dict[str, tuple[int, ...]]
+# In a file integers are u32, floats f32.
+MetadataValue = bool | int | float | str | list[int] | list[float] | list[str]
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor that is read when asked for; `dtype` is what `load` returns: float16 or float32."""
+    """A tensor that is read when asked for; `dtype` is what `load` returns: float16 or float32 (or int64, which some
+    files have beside the weights)."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -87,9 +36,15 @@ class Tensor:
         """Rows start to stop, as a tensor of its own."""
         return Tensor((stop - start, *self.shape[1:]), self.dtype, lambda: self.load()[start:stop])
 
+    def transposed(self) -> Tensor:
+        return Tensor(self.shape[::-1], self.dtype, lambda: self.load().T)
+
+    def reshaped(self, *shape: int) -> Tensor:
+        return Tensor(shape, self.dtype, lambda: self.load().reshape(shape))
+
     @classmethod
     def stored(cls, shape: tuple[int, ...], stored: str, load: Callable[[], Array]) -> Tensor:
-        """A tensor that is stored as float32, float16 or bfloat16 (`load` gives its bits as uint16)."""
+        """A tensor that is stored as float32, float16, int64 or bfloat16 (`load` gives its bits as uint16)."""
         if stored == "bfloat16":
             return cls(shape, np.dtype(np.float32), lambda: bfloat16_to_float32(load()))
         return cls(shape, np.dtype(stored), load)
@@ -104,52 +59,57 @@ class Provenance:
     license: str | None = None  # SPDX identifier
 
 
-@dataclass(frozen=True)
-class Checkpoint:
-    dimensions: Dimensions
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint(ABC):
+    """A model of any architecture."""
+
+    architecture: ClassVar[str]  # as general.architecture has it
+    title: ClassVar[str]  # for messages
+
     tensors: Mapping[str, Tensor]
-    vocabulary: list[bytes]  # the bytes of each text token, in id order
-    alignment_heads: list[tuple[int, int]]  # (decoder layer, head)
     provenance: Provenance
 
-    @cached_property
-    def shapes(self) -> dict[str, tuple[int, ...]]:
-        return tensor_shapes(self.dimensions)
+    @property
+    @abstractmethod
+    def shapes(self) -> Shapes:
+        """Name and shape of every tensor that the model has, in the order of the file."""
 
-    def __post_init__(self) -> None:
-        self.dimensions.validate()
-        self._validate_tensors()
-        if len(self.vocabulary) != self.dimensions.n_text_tokens:
-            raise ModelError(
-                f"the vocabulary has {len(self.vocabulary)} text tokens: "
-                f"{self.dimensions.n_text_tokens} belong to n_vocab {self.dimensions.n_vocab}"
-            )
-        for layer, head in self.alignment_heads:
-            if not (0 <= layer < self.dimensions.n_text_layer and 0 <= head < self.dimensions.n_text_head):
-                raise ModelError(
-                    f"alignment head ({layer}, {head}) is outside of {self.dimensions.n_text_layer} decoder layers "
-                    f"with {self.dimensions.n_text_head} heads"
-                )
+    @abstractmethod
+    def metadata(self) -> dict[str, MetadataValue]:
+        """The keys of a file that are the architecture's own."""
 
-    def _validate_tensors(self) -> None:
+    def constants(self) -> dict[str, Array]:
+        """Tensors that files carry but checkpoints do not."""
+        return {}
+
+    def is_matrix(self, name: str) -> bool:
+        return is_matrix(name, self.shapes[name])
+
+    def validate_tensors(self) -> None:
         missing = sorted(self.shapes.keys() - self.tensors.keys())
         if missing:
             raise ModelError(f"{len(missing)} tensors are missing, such as {missing[0]}")
         unknown = sorted(self.tensors.keys() - self.shapes.keys())
         if unknown:
-            raise ModelError(f"{len(unknown)} tensors do not belong to a Whisper model, such as {unknown[0]}")
+            raise ModelError(f"{len(unknown)} tensors do not belong to a {self.title} model, such as {unknown[0]}")
         for name, shape in self.shapes.items():
             if self.tensors[name].shape != shape:
                 raise ModelError(f"{name} has shape {list(self.tensors[name].shape)}: {list(shape)} is needed")
+            if self.tensors[name].dtype.kind != "f":
+                raise ModelError(f"{name} has type {self.tensors[name].dtype}: floating-point numbers are needed")
 
     def load(self, name: str) -> Array:
         """The values of a tensor, refused if any is NaN or infinite."""
-        values = self.tensors[name].load()
-        finite = np.isfinite(values)
-        if not finite.all():
-            where = [int(i) for i in np.argwhere(~finite)[0]]
-            raise ModelError(f"{name} has the value {values[tuple(where)]} at {where}: weights have to be finite")
-        return values
+        return finite(name, self.tensors[name].load())
+
+
+def finite(name: str, values: Array) -> Array:
+    """The values, if none is NaN or infinite."""
+    bad = ~np.isfinite(values)
+    if bad.any():
+        where = [int(i) for i in np.argwhere(bad)[0]]
+        raise ModelError(f"{name} has the value {values[tuple(where)]} at {where}: weights have to be finite")
+    return values
 
 
 def bfloat16_to_float32(bits: Array) -> Array:
@@ -157,51 +117,6 @@ def bfloat16_to_float32(bits: Array) -> Array:
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
-def is_matrix(name: str) -> bool:
-    """Whether a tensor is the weight of a matrix product, stored as panels in f16 or f32, not a plain f32 vector."""
-    return name == "decoder.token_embedding.weight" or (name.endswith(".weight") and "ln" not in name)
-
-
-def tensor_shapes(d: Dimensions) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every tensor of a Whisper model, in the order of OpenAI's state dict."""
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def norm(name: str, width: int) -> None:
-        shapes[f"{name}.weight"] = shapes[f"{name}.bias"] = (width,)
-
-    def linear(name: str, n: int, k: int, bias: bool = True) -> None:
-        shapes[f"{name}.weight"] = (n, k)
-        if bias:
-            shapes[f"{name}.bias"] = (n,)
-
-    def attention(name: str, width: int) -> None:
-        linear(f"{name}.query", width, width)
-        linear(f"{name}.key", width, width, bias=False)
-        linear(f"{name}.value", width, width)
-        linear(f"{name}.out", width, width)
-        norm(f"{name}_ln", width)
-
-    def block(name: str, width: int, cross: bool) -> None:
-        attention(f"{name}.attn", width)
-        if cross:
-            attention(f"{name}.cross_attn", width)
-        linear(f"{name}.mlp.0", 4 * width, width)
-        linear(f"{name}.mlp.2", width, 4 * width)
-        norm(f"{name}.mlp_ln", width)
-
-    width = d.n_audio_state
-    shapes["encoder.positional_embedding"] = (d.n_audio_ctx, width)
-    for name, channels in (("encoder.conv1", d.n_mels), ("encoder.conv2", width)):
-        shapes[f"{name}.weight"] = (width, channels, 3)
-        shapes[f"{name}.bias"] = (width,)
-    for i in range(d.n_audio_layer):
-        block(f"encoder.blocks.{i}", width, cross=False)
-    norm("encoder.ln_post", width)
-
-    width = d.n_text_state
-    shapes["decoder.positional_embedding"] = (d.n_text_ctx, width)
-    shapes["decoder.token_embedding.weight"] = (d.n_vocab, width)
-    for i in range(d.n_text_layer):
-        block(f"decoder.blocks.{i}", width, cross=True)
-    norm("decoder.ln", width)
-    return shapes
+def is_matrix(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a tensor is the weight of a matrix product, stored as panels in f16 or f32, not plainly in f32."""
+    return name.endswith(".weight") and len(shape) > 1 and not name.endswith(".position_embd.weight")

@@ -12,16 +12,22 @@ from pyffi.models.checkpoint import Checkpoint, Provenance
 from pyffi.models.files import replacing
 from pyffi.models.ggml import write_ggml
 from pyffi.models.gguf import WeightType, write_gguf
+from pyffi.models.sources.clip_gguf import read_clip_gguf
+from pyffi.models.sources.clip_openclip import is_openclip, read_clip_safetensors, read_openclip
 from pyffi.models.sources.ctranslate2 import is_ctranslate2, read_ctranslate2
 from pyffi.models.sources.ggml import is_ggml, read_ggml
-from pyffi.models.sources.gguf import is_gguf, read_gguf, recorded_provenance
+from pyffi.models.sources.gguf import is_gguf, read_header, recorded_provenance
 from pyffi.models.sources.huggingface import is_huggingface, read_huggingface
 from pyffi.models.sources.openai import read_openai
+from pyffi.models.sources.weights import OPENCLIP, TRANSFORMERS
+from pyffi.models.sources.whisper_gguf import read_whisper_gguf
 from pyffi.models.verify import verify_model
+from pyffi.models.whisper import WhisperCheckpoint
 
 SUPPORTED = (
     "a faster-whisper folder (model.bin), a transformers folder (config.json with model.safetensors, its shards or "
-    "pytorch_model.bin), one of OpenAI's .pt files, one of whisper.cpp's ggml-*.bin, or a GGUF that this program wrote"
+    "pytorch_model.bin) of Whisper, CLIP or SigLIP, an OpenCLIP folder (open_clip_config.json), one of OpenAI's .pt "
+    "files, one of whisper.cpp's ggml-*.bin, one of clip.cpp's GGUF files, or a GGUF that this program wrote"
 )
 Reader = Callable[[Path, Provenance], Checkpoint]
 
@@ -66,18 +72,41 @@ def checkpoint_path(path: Path) -> Path | None:
 def _find_reader(path: Path) -> tuple[Reader, Path] | None:
     """What reads a path, and the file or folder it reads: a file of a folder's stands for the folder."""
     if path.is_dir():
-        if is_ctranslate2(path):
-            return read_ctranslate2, path
-        return (read_huggingface, path) if is_huggingface(path) else None
+        for recognised, read in _FOLDERS:
+            if recognised(path):
+                return read, path
+        return None
     if path.name == "model.bin":
         return read_ctranslate2, path.parent
-    if path.suffix == ".safetensors" or path.name in ("model.safetensors.index.json", "pytorch_model.bin"):
+    if path.name in OPENCLIP and is_openclip(path.parent):
+        return read_openclip, path.parent
+    if path.name in TRANSFORMERS or (path.suffix == ".safetensors" and (path.parent / "config.json").is_file()):
         return read_huggingface, path.parent
-    if path.suffix == ".pt":
+    if path.suffix == ".safetensors":
+        return read_clip_safetensors, path
+    if path.suffix == ".pt" or path.name in OPENCLIP:
         return read_openai, path
     if is_gguf(path):
-        return read_gguf, path
+        return _read_gguf, path
     return (read_ggml, path) if is_ggml(path) else None
+
+
+# The first that recognises a folder reads it. OpenCLIP comes before transformers: repositories that have both forms
+# were trained with OpenCLIP.
+_FOLDERS: tuple[tuple[Callable[[Path], bool], Reader], ...] = (
+    (is_ctranslate2, read_ctranslate2),
+    (is_openclip, read_openclip),
+    (is_huggingface, read_huggingface),
+)
+
+
+def _read_gguf(path: Path, provenance: Provenance) -> Checkpoint:
+    architecture = read_header(path)[1].get("general.architecture")
+    if architecture == "clip":
+        return read_clip_gguf(path, provenance)
+    if architecture == "whisper":
+        return read_whisper_gguf(path, provenance)
+    raise ModelError(f"{path}: general.architecture is {architecture!r}: 'whisper' and 'clip' are supported")
 
 
 def convert(
@@ -96,6 +125,8 @@ def convert(
     target = Path(target)
     with _named(Path(source)), replacing(target) as temporary:
         if target.suffix == ".bin":
+            if not isinstance(checkpoint, WhisperCheckpoint):
+                raise ModelError(f"{target} would be a file of whisper.cpp, which holds no CLIP: name it .gguf")
             write_ggml(checkpoint, temporary, weight_type, on_progress)
         else:
             write_gguf(checkpoint, temporary, weight_type, on_progress)

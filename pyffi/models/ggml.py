@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pyffi.models.checkpoint import Array, Checkpoint, is_matrix
+from pyffi.models.checkpoint import Array
 from pyffi.models.gguf import WeightType, cast, matrix_dtype
 from pyffi.models.mel_filters import mel_filters
 from pyffi.models.vocabulary import END_OF_TEXT
+from pyffi.models.whisper import WhisperCheckpoint
 
 MAGIC = 0x67676D6C
 # In the order of the file's header.
@@ -36,7 +37,7 @@ F32, F16 = 0, 1
 
 
 def write_ggml(
-    checkpoint: Checkpoint,
+    checkpoint: WhisperCheckpoint,
     path: Path,
     weight_type: WeightType = "f16",
     on_progress: Callable[[int, int], None] | None = None,
@@ -57,7 +58,7 @@ def write_ggml(
             file.write(struct.pack("<i", len(token)) + token)
         for done, name in enumerate(checkpoint.shapes, start=1):
             values = checkpoint.load(name)
-            values = cast(name, values, dtype) if is_matrix(name) else values.astype(np.float32)
+            values = cast(name, values, dtype) if checkpoint.is_matrix(name) else values.astype(np.float32)
             if name in ("encoder.conv1.bias", "encoder.conv2.bias"):
                 values = values[:, None]  # added to a [channels][time] matrix
             file.write(_tensor_header(name, values))

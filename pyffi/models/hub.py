@@ -25,19 +25,24 @@ from pyffi.models.registry import HubSource
 METADATA_TIMEOUT = 5.0  # seconds; a closed network should not keep anybody waiting
 _BLOCK = 1 << 20
 _COMMIT = re.compile("[0-9a-f]{40}")
-# The files of each kind of model, of which the first has to be there.
-_KINDS = (
-    ("model.bin", "config.json", "vocabulary.*"),
-    ("model.safetensors", "config.json", "generation_config.json", "vocab.json", "tokenizer.json"),
-    (
-        "model.safetensors.index.json",
-        "model-*-of-*.safetensors",
-        "config.json",
-        "generation_config.json",
-        "vocab.json",
-        "tokenizer.json",
-    ),
-    ("pytorch_model.bin", "config.json", "generation_config.json", "vocab.json", "tokenizer.json"),
+_TRANSFORMERS = (
+    "config.json",
+    "generation_config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.json",
+    "tokenizer_config.json",
+)
+# The files of each form of a model, of which the first ones have to be there, in the order in which `convert` looks.
+_FORMS: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
+    (("model.bin",), ("config.json", "vocabulary.*")),
+    (("open_clip_model.safetensors", "open_clip_config.json"), ()),
+    (("open_clip_pytorch_model.bin", "open_clip_config.json"), ()),
+    (("model.safetensors",), _TRANSFORMERS),
+    (("model.safetensors.index.json",), ("model-*-of-*.safetensors", *_TRANSFORMERS)),
+    (("pytorch_model.bin",), _TRANSFORMERS),
 )
 
 
@@ -126,10 +131,11 @@ def _wanted(names: list[str], only: str | None) -> list[str]:
         if only not in names:
             raise SourceError(f"it has no {only}")
         return [only]
-    for patterns in _KINDS:
-        if patterns[0] in names:
-            return [name for name in names if any(fnmatch(name, pattern) for pattern in patterns)]
-    raise SourceError(f"it holds no Whisper model: none of {', '.join(patterns[0] for patterns in _KINDS)}")
+    for needed, others in _FORMS:
+        if all(name in names for name in needed):
+            return [name for name in names if any(fnmatch(name, pattern) for pattern in (*needed, *others))]
+    forms = ", ".join(needed[0] for needed, _ in _FORMS)
+    raise SourceError(f"it holds no model that can be converted: none of {forms}")
 
 
 class _Counted:

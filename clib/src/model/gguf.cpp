@@ -297,6 +297,15 @@ std::vector<int32_t> decode_integers(const MetadataArray& array, const std::stri
     return values;
 }
 
+std::vector<float> decode_numbers(const MetadataArray& array, const std::string& file, const std::string& key) {
+    if (array.element_type != kF32)
+        fail(MM_ERROR_BAD_MODEL, "%s: the key %s is not an array of f32", file.c_str(), key.c_str());
+    ByteReader reader(array.bytes, file);
+    std::vector<float> values(static_cast<size_t>(array.count));
+    for (float& value : values) value = reader.read<float>("an array of numbers");
+    return values;
+}
+
 std::vector<std::string> decode_strings(const MetadataArray& array, const std::string& file, const std::string& key) {
     if (array.element_type != kString)
         fail(MM_ERROR_BAD_MODEL, "%s: the key %s is not an array of strings", file.c_str(), key.c_str());

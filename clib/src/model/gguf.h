@@ -14,6 +14,7 @@ ModelContents parse_gguf(Bytes file, const std::string& name);
 
 // Elements of a metadata array. Throws Error(BAD_MODEL) naming `key` if they are of another type.
 std::vector<int32_t> decode_integers(const MetadataArray& array, const std::string& file, const std::string& key);
+std::vector<float> decode_numbers(const MetadataArray& array, const std::string& file, const std::string& key);
 std::vector<std::string> decode_strings(const MetadataArray& array, const std::string& file, const std::string& key);
 
 // The bytes of a token in GPT-2's printable form, which has one character for each byte. Throws Error(BAD_MODEL).

@@ -114,6 +114,9 @@ class OpenFile final : public ModelFile {
     std::vector<int32_t> integers(const std::string& key) const override {
         return decode_integers(get<MetadataArray>(key, "an array"), name_, key);
     }
+    std::vector<float> numbers(const std::string& key) const override {
+        return decode_numbers(get<MetadataArray>(key, "an array"), name_, key);
+    }
     std::vector<std::string> strings(const std::string& key) const override {
         return decode_strings(get<MetadataArray>(key, "an array"), name_, key);
     }
@@ -127,6 +130,11 @@ class OpenFile final : public ModelFile {
 
     bool has_tensor(const std::string& name) const override { return contents_.tensors.count(name) > 0; }
 
+    bool is_matrix(const std::string& name, int n, int k) const override {
+        const Dims dims = in_place() ? panel_dims(n, k) : Dims{wide(k), wide(n), 1, 1};
+        return std::equal(dims.value, dims.value + kMaxDims, find(name).dims);
+    }
+
     Panels matrix(const std::string& name, int n, int k) override {
         const Tensor& tensor = find(name);
         if (in_place()) return panels_in_place(name, tensor, n, k);
@@ -135,15 +143,10 @@ class OpenFile final : public ModelFile {
     }
 
     Panels convolution(const std::string& name, int n, int channels, int taps) override {
-        const Tensor& tensor = find(name);
-        const int k = channels * taps;
-        if (in_place()) return panels_in_place(name, tensor, n, k);
-        require_dims(name, tensor, {wide(taps), wide(channels), wide(n), 1});
-        if (is_quantized(tensor.type))
-            fail(MM_ERROR_UNSUPPORTED, "%s: the convolution %s has %s weights; f32 and f16 are read", name_.c_str(),
-                 name.c_str(), weight_type_name(tensor.type));
-        return packed(name, tensor, n, k,
-                      [&](void* panels) { return pack_convolution(tensor, n, channels, taps, panels); });
+        return convolution(name, n, channels, {wide(taps), wide(channels), wide(n), 1}, taps);
+    }
+    Panels convolution(const std::string& name, int n, int channels, int rows, int columns) override {
+        return convolution(name, n, channels, {wide(columns), wide(rows), wide(channels), wide(n)}, rows * columns);
     }
 
     const float* vector(const std::string& name, size_t count) override {
@@ -163,6 +166,18 @@ class OpenFile final : public ModelFile {
         if (!all_finite(DType::f32, data, count)) fail_not_finite(name);
         weight_bytes_ += tensor.bytes;
         return reinterpret_cast<const float*>(data);
+    }
+
+    const float* table(const std::string& name, int rows, int columns) override {
+        const Tensor& tensor = find(name);
+        const size_t count = static_cast<size_t>(rows) * static_cast<size_t>(columns);
+        if (in_place() || tensor.type == WeightType::f32) return vector(name, count);
+        require_dims(name, tensor, {wide(columns), wide(rows), 1, 1});
+        float* values = reinterpret_cast<float*>(owned_.allocate(count * sizeof(float)));
+        unpack(tensor, values);
+        if (!all_finite(DType::f32, values, count)) fail_not_finite(name);
+        weight_bytes_ += count * sizeof(float);
+        return values;
     }
 
     void check_finite() const override {
@@ -207,8 +222,23 @@ class OpenFile final : public ModelFile {
              shape(tensor.dims).c_str(), shape(needed.value).c_str());
     }
 
+    static Dims panel_dims(int n, int k) { return {kPanel, wide(k), wide(panel_count(n)), 1}; }
+
+    // dims: as a file has it that is not in panels
+    Panels convolution(const std::string& name, int n, int channels, const Dims& dims, int taps) {
+        const Tensor& tensor = find(name);
+        const int k = channels * taps;
+        if (in_place()) return panels_in_place(name, tensor, n, k);
+        require_dims(name, tensor, dims);
+        if (is_quantized(tensor.type))
+            fail(MM_ERROR_UNSUPPORTED, "%s: the convolution %s has %s weights; f32 and f16 are read", name_.c_str(),
+                 name.c_str(), weight_type_name(tensor.type));
+        return packed(name, tensor, n, k,
+                      [&](void* panels) { return pack_convolution(tensor, n, channels, taps, panels); });
+    }
+
     Panels panels_in_place(const std::string& name, const Tensor& tensor, int n, int k) {
-        require_dims(name, tensor, {kPanel, wide(k), wide(panel_count(n)), 1});
+        require_dims(name, tensor, panel_dims(n, k));
         if (is_quantized(tensor.type))
             fail(MM_ERROR_UNSUPPORTED, "%s: the panels of %s are of type %s; f32 and f16 are used in place",
                  name_.c_str(), name.c_str(), weight_type_name(tensor.type));

@@ -41,24 +41,32 @@ class ModelFile {
     virtual bool boolean(const std::string& key) const = 0;
     virtual std::string string(const std::string& key) const = 0;
     virtual std::vector<int32_t> integers(const std::string& key) const = 0;
+    virtual std::vector<float> numbers(const std::string& key) const = 0;
     virtual std::vector<std::string> strings(const std::string& key) const = 0;
     // The bytes of each text token, in id order (GGUF: tokenizer.ggml.tokens, decoded from GPT-2's printable form).
     virtual std::vector<std::string> vocabulary() const = 0;
 
     // Tensors. Missing, or of another shape or type: Error(BAD_MODEL) naming the tensor.
     virtual bool has_tensor(const std::string& name) const = 0;
+    // Whether a tensor that is there has the shape of such a matrix.
+    virtual bool is_matrix(const std::string& name, int n, int k) const = 0;
     // A weight matrix of n outputs and k inputs: in place where the file has panels, else packed into memory owned by
     // this object (f16 stays f16; f32 and quantised types become f32). Call once per tensor.
     virtual Panels matrix(const std::string& name, int n, int k) = 0;
     // A plain f32 tensor of exactly `count` elements, e.g. a bias; valid as long as this object. NaN and infinity are
     // refused.
     virtual const float* vector(const std::string& name, size_t count) = 0;
+    // The same for what other writers store like a matrix, in any weight type: a table of rows, such as positions. In
+    // our files it is plain f32.
+    virtual const float* table(const std::string& name, int rows, int columns) = 0;
     // Looks for NaN and infinity in every tensor that is used in place: Error(BAD_MODEL) naming it. (Others have been
     // looked at when they were packed. Not done by open, since it reads the whole file.)
     virtual void check_finite() const = 0;
     // A convolution weight [n][channels][taps] in torch order as a matrix with k = taps * channels, tap-major, so that
     // a product over overlapping rows of a time-major signal is the convolution.
     virtual Panels convolution(const std::string& name, int n, int channels, int taps) = 0;
+    // The same of an image: [n][channels][rows][columns], with the tap of (row, column) at row * columns + column.
+    virtual Panels convolution(const std::string& name, int n, int channels, int rows, int columns) = 0;
 };
 
 // One row of a panel matrix (e.g. a token's embedding) as f32: out has w.k elements.

@@ -92,6 +92,22 @@ bool pack_convolution(const Tensor& tensor, int n, int channels, int taps, void*
     return pack_taps(tensor.data, n, channels, taps, static_cast<float*>(panels));
 }
 
+void unpack(const Tensor& tensor, float* out) {
+    const size_t block = block_elements(tensor.type), size = block_bytes(tensor.type);
+    for (size_t i = 0; i < tensor.elements(); i += block) {
+        const uint8_t* data = tensor.data + i / block * size;
+        if (is_quantized(tensor.type)) {
+            dequantize_block(tensor.type, data, out + i);
+        } else if (tensor.type == WeightType::f16) {
+            uint16_t half;
+            std::memcpy(&half, data, sizeof half);
+            out[i] = half_to_float(half);
+        } else {
+            std::memcpy(out + i, data, sizeof(float));
+        }
+    }
+}
+
 bool all_finite(DType type, const void* data, size_t count) {
     return type == DType::f16 ? all_finite(static_cast<const uint16_t*>(data), count)
                               : all_finite(static_cast<const float*>(data), count);

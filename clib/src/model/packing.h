@@ -18,6 +18,9 @@ bool pack_matrix(const Tensor& tensor, int n, int k, void* panels);
 // Packs an f32 or f16 convolution [n][channels][taps] as a matrix with columns `tap * channels + channel`.
 bool pack_convolution(const Tensor& tensor, int n, int channels, int taps, void* panels);
 
+// All elements of a tensor of any type as f32, in the order of the file.
+void unpack(const Tensor& tensor, float* out);
+
 // Whether none of `count` f32 or f16 values at `data` (aligned) is NaN or infinite.
 bool all_finite(DType type, const void* data, size_t count);
 

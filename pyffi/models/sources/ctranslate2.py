@@ -16,9 +16,10 @@ import numpy as np
 
 from pyffi.errors import ModelError
 from pyffi.models.binary import BinaryFile
-from pyffi.models.checkpoint import Array, Checkpoint, Dimensions, Provenance, Tensor
+from pyffi.models.checkpoint import Array, Provenance, Tensor
 from pyffi.models.sources.json_files import parse_alignment_heads, read_json, read_object
 from pyffi.models.vocabulary import text_tokens
+from pyffi.models.whisper import Dimensions, WhisperCheckpoint
 
 BINARY_VERSION = 6
 SPEC = "WhisperSpec"
@@ -132,7 +133,7 @@ def is_ctranslate2(folder: Path) -> bool:
     return (folder / "model.bin").is_file()
 
 
-def read_ctranslate2(folder: Path, provenance: Provenance) -> Checkpoint:
+def read_ctranslate2(folder: Path, provenance: Provenance) -> WhisperCheckpoint:
     """Reads a CTranslate2 folder; weights are loaded when asked for."""
     variables = Variables(folder / "model.bin")
     tokens = _read_vocabulary(folder)
@@ -146,7 +147,7 @@ def read_ctranslate2(folder: Path, provenance: Provenance) -> Checkpoint:
     audio, text = (variables.variable(f"{side}/position_encodings/encodings").shape for side in ("encoder", "decoder"))
     if len(conv1) != 3 or len(audio) != 2 or len(text) != 2:
         raise ModelError(f"{variables.path}: conv1 {list(conv1)} or positions {list(audio)}, {list(text)} misshapen")
-    return Checkpoint(
+    return WhisperCheckpoint(
         dimensions=Dimensions(
             n_mels=conv1[1],
             n_audio_ctx=audio[0],

@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pyffi.errors import ModelError
 from pyffi.models.binary import BinaryFile
-from pyffi.models.checkpoint import ENGLISH_VOCABULARY, TEXT_TOKENS, Array, Checkpoint, Dimensions, Provenance, Tensor
+from pyffi.models.checkpoint import Provenance, Tensor
 from pyffi.models.ggml import HYPERPARAMETERS, MAGIC
 from pyffi.models.mel_filters import N_BINS, mel_filters
+from pyffi.models.sources.weight_types import StoredType, stored_size, stored_tensor, stored_type
 from pyffi.models.vocabulary import published_vocabulary
+from pyffi.models.whisper import ENGLISH_VOCABULARY, TEXT_TOKENS, Dimensions, WhisperCheckpoint
 
-
-@dataclass(frozen=True)
-class WeightType:
-    """A ggml type: so many bytes hold a block of so many values."""
-
-    name: str
-    block: int
-    size: int
-
-
-_TYPES = {
-    0: WeightType("F32", 1, 4),
-    1: WeightType("F16", 1, 2),
-    2: WeightType("Q4_0", 32, 18),
-    6: WeightType("Q5_0", 32, 22),
-    7: WeightType("Q5_1", 32, 24),
-    8: WeightType("Q8_0", 32, 34),
-}
 _MAX_TOKEN = 1 << 16
 
 
@@ -41,7 +24,7 @@ def is_ggml(path: Path) -> bool:
         return file.read(4) == MAGIC.to_bytes(4, "little")
 
 
-def read_ggml(path: Path, provenance: Provenance) -> Checkpoint:
+def read_ggml(path: Path, provenance: Provenance) -> WhisperCheckpoint:
     """Reads a ggml file; weights are loaded, and quantised ones turned into float32, when asked for."""
     file = BinaryFile(path)
     if file.number("I", "the magic number") != MAGIC:
@@ -53,7 +36,7 @@ def read_ggml(path: Path, provenance: Provenance) -> Checkpoint:
     vocabulary = [_token(file) for _ in range(file.number("i", "the number of tokens"))]
     if len(vocabulary) < dimensions.n_text_tokens:
         raise ModelError(f"{path} has {len(vocabulary)} tokens: {dimensions.n_text_tokens} are needed")
-    return Checkpoint(
+    return WhisperCheckpoint(
         dimensions=dimensions,
         tensors=dict(_tensors(file)),
         vocabulary=_repaired(vocabulary[: dimensions.n_text_tokens]),
@@ -95,34 +78,17 @@ def _tensors(file: BinaryFile) -> Iterator[tuple[str, Tensor]]:
             raise ModelError(f"{file.path}: a tensor of rank {rank} with a name of {length} bytes, at {file.offset}")
         dimensions = [file.number("i", "a tensor's dimensions") for _ in range(rank)]
         name = file.take(length, "a tensor's name").decode("utf-8", errors="backslashreplace")
-        if type_id not in _TYPES:
-            known = ", ".join(kind.name for kind in _TYPES.values())
-            raise ModelError(f"{file.path}: {name} has type {type_id}: {known} are supported")
+        kind = stored_type(file, name, type_id)
         if min(dimensions) < 1:
             raise ModelError(f"{file.path}: {name} has dimensions {dimensions}")
         if name in names:
             raise ModelError(f"{file.path} has {name} twice")
         names.add(name)
-        yield name, _tensor(file, name, tuple(reversed(dimensions)), _TYPES[type_id])
+        yield name, _tensor(file, name, tuple(reversed(dimensions)), kind)
 
 
-def _tensor(file: BinaryFile, name: str, shape: tuple[int, ...], kind: WeightType) -> Tensor:
-    if shape[-1] % kind.block:
-        raise ModelError(f"{file.path}: {name} has rows of {shape[-1]} values: {kind.name} has blocks of {kind.block}")
-    size = shape[-1] // kind.block * kind.size
-    for dimension in shape[:-1]:
-        size *= dimension
-    offset = file.skip(size, name)
+def _tensor(file: BinaryFile, name: str, shape: tuple[int, ...], kind: StoredType) -> Tensor:
+    tensor = stored_tensor(file, file.skip(stored_size(file, name, shape, kind), name), shape, kind)
     # whisper.cpp stores the biases of convolutions as columns.
-    final = shape[:-1] if name in ("encoder.conv1.bias", "encoder.conv2.bias") and shape[-1] == 1 else shape
-
-    def load() -> Array:
-        if kind.block == 1:
-            return file.array(offset, np.dtype(f"<f{kind.size}"), final)
-        from gguf import GGMLQuantizationType
-        from gguf.quants import dequantize
-
-        blocks = file.array(offset, np.dtype(np.uint8), (*shape[:-1], shape[-1] // kind.block * kind.size))
-        return dequantize(blocks, GGMLQuantizationType[kind.name]).reshape(final)
-
-    return Tensor.stored(final, "float16" if kind.name == "F16" else "float32", load)
+    column = name in ("encoder.conv1.bias", "encoder.conv2.bias") and shape[-1] == 1
+    return tensor.reshaped(*shape[:-1]) if column else tensor

@@ -16,7 +16,12 @@ from pyffi.models.binary import BinaryFile
 from pyffi.models.checkpoint import Array, Tensor
 
 # The format's name of a type: ours, and how its bits are stored.
-_TYPES = {"F32": ("float32", "<f4"), "F16": ("float16", "<f2"), "BF16": ("bfloat16", "<u2")}
+_TYPES = {
+    "F32": ("float32", "<f4"),
+    "F16": ("float16", "<f2"),
+    "BF16": ("bfloat16", "<u2"),
+    "I64": ("int64", "<i8"),  # position numbers, which no converter takes
+}
 
 
 def read_safetensors(path: Path) -> Iterator[tuple[str, Tensor]]:

@@ -34,6 +34,7 @@ _STORAGES = {
     "FloatStorage": ("float32", "<f4"),
     "HalfStorage": ("float16", "<f2"),
     "BFloat16Storage": ("bfloat16", "<u2"),
+    "LongStorage": ("int64", "<i8"),  # position numbers, which no converter takes
 }
 _MAX_PICKLE = 64 << 20
 
@@ -130,6 +131,11 @@ class TorchFile:
             raise ModelError(
                 f"{path} is not a file of torch.save ({error}); one of PyTorch before 1.6 has to be saved again"
             ) from None
+        if any(info.filename.endswith("/constants.pkl") for info in self._archive.infolist()):
+            raise ModelError(
+                f"{path} is a TorchScript archive, which is a program: save its weights alone, "
+                "torch.save(torch.jit.load(path).state_dict(), target), and convert those"
+            )
         pickles = [info for info in self._archive.infolist() if info.filename.endswith("/data.pkl")]
         if len(pickles) != 1:
             raise ModelError(f"{path} has {len(pickles)} members named data.pkl: torch.save writes one")
