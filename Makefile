@@ -61,7 +61,7 @@ tidy: .venv/tidy  ## look for bugs with clang-tidy (about a minute)
 	@cmake -S clib -B build/tidy > build/tidy.log
 	run-clang-tidy.py -p build/tidy -j $(JOBS) -quiet -hide-progress 'clib/src/.*\.cpp$$'
 
-bench: .venv/package  ## measure speed and accuracy
+bench: .venv/package .venv/dev  ## measure speed and accuracy
 	python -m benchmarks
 
 clean:  ## remove what was built

@@ -27,6 +27,7 @@ from pyffi.errors import (
     OutOfMemory,
     UnsupportedError,
 )
+from pyffi.image import decode_image, resize_image
 from pyffi.info import __version__, abi_version, build_info
 from pyffi.results import (
     ClipInfo,
@@ -78,8 +79,10 @@ __all__ = [
     "__version__",
     "abi_version",
     "build_info",
+    "decode_image",
     "forward_logs",
     "load_audio",
     "read_embeddings",
+    "resize_image",
     "write_embeddings",
 ]

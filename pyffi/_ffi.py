@@ -30,6 +30,9 @@ STRUCTS = (
     "mm_language",
     "mm_transcribe_options",
     "mm_transcript_info",
+    "mm_bytes",
+    "mm_pixels",
+    "mm_image_options",
 )
 
 

@@ -60,6 +60,8 @@ class Lib:
     MM_STEP_MORE: int
     MM_STEP_NEEDS_AUDIO: int
     MM_STEP_DONE: int
+    MM_FILTER_BICUBIC: int
+    MM_FILTER_BILINEAR: int
 
     pyffi_on_token: CValue
     pyffi_on_progress: CValue
@@ -149,6 +151,21 @@ class Lib:
     ) -> int: ...
     def mm_whisper_detokenize(
         self, model: CValue, tokens: CValue, n_tokens: int, out: CValue, out_len: CValue, error_out: CValue, /
+    ) -> int: ...
+    def mm_image_decode(
+        self,
+        data: CValue,
+        len: int,
+        options: CValue,
+        run: CValue,
+        out: CValue,
+        width: CValue,
+        height: CValue,
+        error_out: CValue,
+        /,
+    ) -> int: ...
+    def mm_image_resize(
+        self, pixels: CValue, width: int, height: int, filter: int, run: CValue, out: CValue, error_out: CValue, /
     ) -> int: ...
     def mm_clip_open(self, path: CValue, options: CValue, out: CValue, error_out: CValue, /) -> int: ...
     def mm_clip_close(self, model: CValue, /) -> None: ...

@@ -15,8 +15,9 @@ from pyffi._ffi import ffi, lib
 from pyffi.buffers import Floats, as_c_string, as_path, as_token_ids, as_utf8, owned_array, owned_bytes
 from pyffi.callbacks import Run
 from pyffi.errors import AbortedError, InvalidArgument, MultimodalError, UnsupportedError, error_for, raise_for, text
+from pyffi.image import MAX_PIXELS, Pixels, c_pixels
 from pyffi.parallel import cores, map_in_order
-from pyffi.pictures import MAX_PIXELS, Picture, Pixels, is_picture, read_picture, with_name
+from pyffi.pictures import Picture, is_picture, read_picture, with_name
 from pyffi.results import ClipInfo, LabelProbability
 from pyffi.whisper import resolve_model
 
@@ -313,17 +314,17 @@ class Clip:
             c_bytes = ffi.new("mm_bytes *", (ffi.from_buffer("char[]", loaded), len(loaded)))
             status = lib.mm_clip_preprocess_image(self._handle, c_bytes, options, run.c, out, length, error)
         else:
-            c_pixels = ffi.new("mm_pixels *", _pixels(loaded))
-            status = lib.mm_clip_preprocess_pixels(self._handle, c_pixels, options, run.c, out, length, error)
+            c_image = ffi.new("mm_pixels *", c_pixels(loaded))
+            status = lib.mm_clip_preprocess_pixels(self._handle, c_image, options, run.c, out, length, error)
         run.check(status, error)
         return owned_bytes(out[0], size, size, 3)
 
     def _encode_squares(self, squares: Sequence[Pixels], options: Any, threads: int | None) -> Floats:
-        c_pixels = ffi.new("mm_pixels[]", [_pixels(square) for square in squares])
+        c_images = ffi.new("mm_pixels[]", [c_pixels(square) for square in squares])
         out, length, error = ffi.new("float **"), ffi.new("size_t *"), ffi.new("char **")
         run = Run(threads)
         run.check(
-            lib.mm_clip_encode_pixels(self._handle, c_pixels, len(squares), options, run.c, out, length, error), error
+            lib.mm_clip_encode_pixels(self._handle, c_images, len(squares), options, run.c, out, length, error), error
         )
         return owned_array(out[0], len(squares), self.info.embedding_dim)
 
@@ -367,12 +368,6 @@ class Clip:
                 f"(n, {self.info.embedding_dim})"
             )
         return normalized(embeddings)
-
-
-def _pixels(picture: Pixels) -> tuple[Any, int, int, int]:
-    """mm_pixels of an array, which the caller keeps alive."""
-    height, width = picture.shape[:2]
-    return ffi.cast("uint8_t *", picture.ctypes.data), width, height, picture.strides[0]
 
 
 def _each(values: Any, name: str) -> Iterable[Any]:

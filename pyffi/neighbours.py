@@ -17,7 +17,7 @@ from pyffi.parallel import cores
 
 Ids: TypeAlias = npt.NDArray[np.int64]
 
-ROWS = 10_000  # are read at a time
+ROWS = 1000  # are added at a time
 
 
 class Neighbours:
@@ -33,8 +33,14 @@ class Neighbours:
         graph = self._open(view=True) if find_spec("usearch") else None
         return graph if graph is not None and np.array_equal(np.sort(_keys(graph)), ids) else None
 
-    def keep(self, ids: Ids, embeddings_of: Callable[[Ids], Floats], threads: int | None) -> None:
-        """Brings the file to these ids."""
+    def keep(
+        self,
+        ids: Ids,
+        embeddings_of: Callable[[Ids], Floats],
+        progress: Callable[[int, int], object],
+        threads: int | None,
+    ) -> None:
+        """Brings the file to these ids. What was done is kept if it is interrupted."""
         if not find_spec("usearch"):
             warnings.warn(
                 f"{len(ids)} pictures are compared one by one; pip install 'multimodal-ffi[search]' makes it fast",
@@ -47,15 +53,19 @@ class Neighbours:
 
         graph = self._open(view=False)
         if graph is None:
-            graph = Index(ndim=self._dimension, metric="cos", dtype="f16")  # only proposes: cosines come from float32
+            graph = Index(ndim=self._dimension, metric="cos", dtype="bf16")  # only proposes: cosines come from float32
         present = _keys(graph)
         missing, gone = np.setdiff1d(ids, present), np.setdiff1d(present, ids)
-        if len(gone):
-            graph.remove(gone.astype(np.uint64))
-        for start in range(0, len(missing), ROWS):
-            keys = missing[start : start + ROWS]
-            graph.add(keys.astype(np.uint64), embeddings_of(keys), threads=threads or cores())
-        if len(missing) or len(gone):
+        if not len(missing) and not len(gone):
+            return
+        try:
+            if len(gone):
+                graph.remove(gone.astype(np.uint64))
+            for start in range(0, len(missing), ROWS):
+                keys = missing[start : start + ROWS]
+                graph.add(keys.astype(np.uint64), embeddings_of(keys), threads=threads or cores())
+                progress(start + len(keys), len(missing))
+        finally:
             with replacing(self.path) as temporary:
                 graph.save(os.fspath(temporary))
 

@@ -12,14 +12,13 @@ import numpy.typing as npt
 
 from pyffi.buffers import as_path
 from pyffi.errors import FileError, InvalidArgument, MultimodalError
+from pyffi.image import Pixels
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Pixels: TypeAlias = npt.NDArray[np.uint8]
 Picture: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO | Image | Pixels"
 
-MAX_PIXELS = 178_956_970  # of Pillow, which takes larger pictures for an attack
 _JPEG, _PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
 
 

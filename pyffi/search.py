@@ -27,9 +27,10 @@ from pyffi.buffers import Floats
 from pyffi.clip import Clip, normalized
 from pyffi.embeddings import Space, check_same_space
 from pyffi.errors import BusyError, FileError, InvalidArgument
+from pyffi.image import MAX_PIXELS
 from pyffi.index_update import Update, Updating
 from pyffi.neighbours import Ids, Neighbours
-from pyffi.pictures import MAX_PIXELS, Picture, is_picture
+from pyffi.pictures import Picture, is_picture
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -120,7 +121,8 @@ class ImageIndex:
     def update(self, progress: Callable[[int, int], object] | None = None) -> Update:
         """Embeds what is new in the folder, and forgets what has gone. Interrupted, it goes on from there next time.
 
-        progress  called with how many of the new pictures are done, and how many there are
+        progress  called with how many are done and how many there are: first of the pictures that are new or changed,
+                  then, in folders of EXACT_BELOW and more, of those that join the graph of neighbours
         """
         with self._guarded(), self._locked():
             try:
@@ -140,7 +142,7 @@ class ImageIndex:
                 updating.done(content, embedding, error)
         ids = _ids(db)
         if len(ids) >= EXACT_BELOW:
-            self._neighbours.keep(ids, lambda keys: self._embeddings_of(db, keys), self._threads)
+            self._neighbours.keep(ids, lambda keys: self._embeddings_of(db, keys), progress, self._threads)
         return updating.result
 
     # ---- Searching --------------------------------------------------------------------------------------------------

@@ -285,10 +285,14 @@ def test_classify_gives_every_label_with_its_chance(clip: Clip) -> None:
 
 def test_classify_takes_many_pictures_and_embeddings(clip: Clip) -> None:
     pictures = [pixels(10), pixels(11, 30, 30)]
-    many = clip.classify(pictures, ["cat", "dog"])
-    assert many == [clip.classify(picture, ["cat", "dog"]) for picture in pictures]
-    assert clip.classify(clip.encode_image(pictures), ["cat", "dog"]) == many
-    assert clip.classify(clip.encode_image(pictures[0], normalize=False), ["cat", "dog"])[0].label == many[0][0].label
+    embeddings = clip.encode_image(pictures)
+    raw = clip.encode_image(pictures, normalize=False)
+    for results in (clip.classify(pictures, ["cat", "dog"]), clip.classify(embeddings, ["cat", "dog"]),
+                    clip.classify(raw, ["cat", "dog"])):  # fmt: skip
+        for picture, result in zip(pictures, results, strict=True):
+            alone = clip.classify(picture, ["cat", "dog"])
+            assert [label.label for label in result] == [label.label for label in alone]
+            assert [label.probability for label in result] == pytest.approx([x.probability for x in alone], abs=1e-5)
 
 
 def test_a_prompt_ensemble_is_the_mean_of_its_prompts(clip: Clip) -> None:

@@ -28,7 +28,7 @@ add_custom_command(
   COMMAND ${CMAKE_OBJCOPY} --localize-hidden --wildcard "--keep-global-symbol=mm_*" ${MM_ONE_OBJECT}
   COMMAND ${CMAKE_COMMAND} -E rm -f ${MM_ARCHIVE}
   COMMAND ${CMAKE_AR} rcsD ${MM_ARCHIVE} ${MM_ONE_OBJECT}
-  DEPENDS mm_objects mm_zlib ${MM_ALL_OBJECTS}
+  DEPENDS ${MM_ALL_TARGETS} ${MM_ALL_OBJECTS}
   COMMENT "Linking libmultimodal.a" COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(multimodal_static ALL DEPENDS ${MM_ARCHIVE})
 install(FILES ${MM_ARCHIVE} DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT static)

@@ -485,6 +485,58 @@ MM_API mm_status mm_whisper_tokenize(mm_whisper *model, const char *text, size_t
 MM_API mm_status mm_whisper_detokenize(mm_whisper *model, const int32_t *tokens, size_t n_tokens, char **out,
                                        size_t *out_len, char **error_out);
 
+/* ==================================================== Images ==================================================== */
+
+/* Bytes of the host: NULL only with len 0. Frozen: no field will ever be added. */
+typedef struct mm_bytes {
+    const void *data;
+    size_t len;
+} mm_bytes;
+
+/* A picture of 8-bit red, green and blue, row by row from the top. Frozen: no field will ever be added.
+ * data    borrowed; the colours of a pixel lie side by side
+ * stride  bytes from the start of a row to that of the next, at least 3 * width; 0: 3 * width */
+typedef struct mm_pixels {
+    const uint8_t *data;
+    int32_t width;
+    int32_t height;
+    size_t stride;
+} mm_pixels;
+
+/* How a picture is decoded. */
+typedef struct mm_image_options {
+    uint32_t struct_size;
+    int32_t exif_orientation;    /* mm_switch: turn the picture as its EXIF data says; off */
+    uint64_t max_pixels;         /* larger pictures are refused before they are decoded; 0: 178956970, Pillow's limit */
+} mm_image_options;
+
+enum { MM_FILTER_BICUBIC = 0, MM_FILTER_BILINEAR = 1 };
+
+/* Decodes a JPEG or PNG file to the pixels of Pillow's Image.open(data).convert("RGB"), and refuses the files that it
+ * refuses: grey, palettes and CMYK become RGB, transparency is dropped, of 16-bit grey the lower bits (cut off at 255)
+ * and of 16-bit colours the upper ones are taken. With exif_orientation: after ImageOps.exif_transpose.
+ *
+ *     uint8_t *rgb = NULL; int32_t width, height; char *error = NULL;
+ *     if (mm_image_decode(file, file_len, NULL, NULL, &rgb, &width, &height, &error) == MM_OK) mm_free(rgb);
+ *
+ * data     the whole file, borrowed
+ * options  borrowed, NULL for defaults
+ * out      RGB8 [height][width][3]: owned by caller, mm_free
+ * Errors: INVALID_ARGUMENT (no picture, damaged, cut short, more than max_pixels), UNSUPPORTED (another format, which
+ * the message names), ABORTED, NO_MEMORY. Any thread. Since 0.1. */
+MM_API mm_status mm_image_decode(const void *data, size_t len, const mm_image_options *options,
+                                 const mm_run_options *run, uint8_t **out, int32_t *width, int32_t *height,
+                                 char **error_out);
+
+/* Resizes a picture to the pixels of Pillow's Image.resize((width, height), filter), which does not alias.
+ * pixels         borrowed
+ * width, height  1 to 16777216
+ * filter         MM_FILTER_*
+ * out            RGB8 [height][width][3]: owned by caller, mm_free
+ * Errors: INVALID_ARGUMENT, ABORTED, NO_MEMORY. Any thread. Since 0.1. */
+MM_API mm_status mm_image_resize(const mm_pixels *pixels, int32_t width, int32_t height, int32_t filter,
+                                 const mm_run_options *run, uint8_t **out, char **error_out);
+
 /* =================================================== CLIP: the model ============================================ */
 
 typedef struct mm_clip mm_clip;

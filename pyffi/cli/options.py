@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from pyffi.clip import Clip
-from pyffi.pictures import MAX_PIXELS
+from pyffi.image import MAX_PIXELS
 from pyffi.whisper import Whisper
 
 if TYPE_CHECKING:

@@ -35,6 +35,7 @@ MM_SIZED_STRUCT(mm_transcript_info, n_segments, "set it to sizeof(mm_transcript_
 MM_SIZED_STRUCT(mm_segment, no_speech_prob, "set it to sizeof(mm_segment)");
 MM_SIZED_STRUCT(mm_token, probability, "set it to sizeof(mm_token)");
 MM_SIZED_STRUCT(mm_word, end, "set it to sizeof(mm_word)");
+MM_SIZED_STRUCT(mm_image_options, max_pixels, "set it to sizeof(mm_image_options)");
 MM_SIZED_STRUCT(mm_clip_info, weight_bytes, "set it to sizeof(mm_clip_info)");
 MM_SIZED_STRUCT(mm_clip_options, max_pixels, "set it to sizeof(mm_clip_options)");
 

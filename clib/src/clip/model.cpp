@@ -93,10 +93,11 @@ class Reader {
     void read_mlp(const std::string& block, Linear& in, Linear& out) {
         const std::string up = block + "ffn_up", down = block + "ffn_down";
         const int wide = shape_.mlp_width;
-        const bool up_first =
-            wide == width() ? file_.in_place() : file_.is_matrix(prefix_ + up + ".weight", wide, width());
-        in = linear(up_first ? up : down, wide, width());
-        out = linear(up_first ? down : up, width(), wide);
+        const bool down_first = wide == width() ? !file_.in_place()
+                                                : file_.has_tensor(prefix_ + down + ".weight") &&
+                                                      file_.is_matrix(prefix_ + down + ".weight", wide, width());
+        in = linear(down_first ? down : up, wide, width());
+        out = linear(down_first ? up : down, width(), wide);
     }
 
     ModelFile& file_;

@@ -1,5 +1,6 @@
 #include "runtime/utf8.h"
 
+#include "runtime/error.h"
 #include "runtime/unicode.h"
 
 namespace mm {
@@ -14,6 +15,13 @@ size_t valid_utf8_prefix(std::string_view text) {
     return offset;
 }
 
+void require_utf8(std::string_view text) {
+    const size_t valid = valid_utf8_prefix(text);
+    if (valid < text.size())
+        fail(MM_ERROR_INVALID_ARGUMENT, "text: not UTF-8 at byte %zu (0x%02X)", valid,
+             static_cast<unsigned>(static_cast<unsigned char>(text[valid])));
+}
+
 std::u32string decode_utf8(std::string_view text) {
     std::u32string code_points;
     for (size_t offset = 0; offset < text.size();) {
@@ -22,6 +30,25 @@ std::u32string decode_utf8(std::string_view text) {
         offset += c.length;
     }
     return code_points;
+}
+
+void append_utf8(char32_t code_point, std::string& text) {
+    const auto continuation = [&](int shift) { text += static_cast<char>(0x80 | (code_point >> shift & 0x3F)); };
+    if (code_point < 0x80) {
+        text += static_cast<char>(code_point);
+    } else if (code_point < 0x800) {
+        text += static_cast<char>(0xC0 | code_point >> 6);
+        continuation(0);
+    } else if (code_point < 0x10000) {
+        text += static_cast<char>(0xE0 | code_point >> 12);
+        continuation(6);
+        continuation(0);
+    } else {
+        text += static_cast<char>(0xF0 | code_point >> 18);
+        continuation(12);
+        continuation(6);
+        continuation(0);
+    }
 }
 
 bool is_strippable(char32_t code_point) {

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/byte_bpe.h"
+
 namespace mm {
 
 class Tokenizer {
@@ -56,10 +58,9 @@ class Tokenizer {
 
   private:
     void index_vocabulary();
-    int32_t find(std::string_view bytes) const;  // id of a text token; -1 if there is none
 
     std::vector<std::string> vocabulary_;
-    std::vector<int32_t> slots_;  // hash table of ids, open addressing; -1: free
+    TokenIndex index_;
     int n_vocab_, n_languages_;
     int eot_, sot_, translate_, transcribe_, sot_lm_, sot_prev_, no_speech_, no_timestamps_, timestamp_begin_;
 };

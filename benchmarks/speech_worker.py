@@ -1,4 +1,4 @@
-"""Runs one recogniser over several recordings: `python worker.py PEERS.py NAME REQUEST.json RESULT.json`.
+"""Runs one recogniser over several recordings: `python speech_worker.py PEERS.py NAME REQUEST.json RESULT.json`.
 
 Runs in the recogniser's own environment: standard library only. The request is that of pyffi/cli/peers.py, with a list
 of audio files; the result has seconds and text for each, seconds to open the model, and the peak memory of the process.

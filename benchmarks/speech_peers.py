@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
-import venv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from benchmarks.environments import OURS, TIMEOUT, Environments
 from pyffi.models import convert, pull_ctranslate2
-
-OURS = "multimodal-ffi"
-REQUIREMENTS = {
-    "faster-whisper": ["faster-whisper==1.2.1"],
-    "pywhispercpp": ["pywhispercpp==1.5.1"],
-    "whisper-cpp-python": ["whisper-cpp-python==0.2.0", "setuptools<81"],  # its dependencies import pkg_resources
-    "report": ["jiwer==4.0.0", "matplotlib>=3.9,<4", "whisper-normalizer>=0.1"],
-}
-TIMEOUT = 3600
 
 
 class ContenderFailed(RuntimeError):
@@ -71,33 +60,6 @@ def prepare_weights(name: str, checkpoint: Path | None, folder: Path) -> Weights
     return Weights(name, checkpoint, gguf, ggml)
 
 
-class Environments:
-    """A virtual environment for each package, made when it is first asked for."""
-
-    def __init__(self, folder: Path, given: Mapping[str, Path]) -> None:
-        self._folder = folder
-        self._given = dict(given)
-
-    def python(self, package: str) -> Path:
-        if package == OURS:
-            return Path(sys.executable)
-        if package in self._given:
-            return self._given[package]
-        folder = self._folder / package
-        python = folder / "bin" / "python"
-        done = folder / "installed"
-        wanted = "\n".join(REQUIREMENTS[package])
-        if not done.exists() or done.read_text() != wanted:
-            print(f"installing {', '.join(REQUIREMENTS[package])}", flush=True)
-            venv.create(folder, with_pip=True, clear=True)
-            # whisper-cpp-python asks for a CMake older than any that is left.
-            environment = {**os.environ, "CMAKE_POLICY_VERSION_MINIMUM": "3.5"}
-            command: list[str | Path] = [python, "-m", "pip", "install", "--quiet", *REQUIREMENTS[package]]
-            subprocess.run(command, env=environment, check=True, timeout=TIMEOUT)
-            done.write_text(wanted)
-        return python
-
-
 def run(
     contender: Contender,
     weights: Weights,
@@ -108,7 +70,7 @@ def run(
     threads: int,
     beam_size: int,
 ) -> dict[str, Any]:
-    """Opens the model in a fresh process and transcribes the recordings; see worker.py for the result."""
+    """Opens the model in a fresh process and transcribes the recordings; see speech_worker.py for the result."""
     request = {
         "model": str(getattr(weights, contender.weights)),
         "compute_type": contender.compute_type,
@@ -120,7 +82,7 @@ def run(
     request_path, result_path = folder / "request.json", folder / "result.json"
     request_path.write_text(json.dumps(request), encoding="utf-8")
     result_path.unlink(missing_ok=True)
-    worker = Path(__file__).with_name("worker.py")
+    worker = Path(__file__).with_name("speech_worker.py")
     python = environments.python(contender.package)
     script = str(files("pyffi.cli") / "peers.py")
     command: list[str | Path] = [python, worker, script, contender.package, request_path, result_path]

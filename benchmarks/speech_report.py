@@ -1,5 +1,5 @@
-"""From results.json to results.md and plots: `python report.py RESULTS.json FOLDER OURS`, in an environment with jiwer,
-matplotlib and whisper-normalizer."""
+"""From speech.json to speech.md and a plot: `python speech_report.py RESULTS.json FOLDER OURS`, in an environment with
+jiwer, matplotlib and whisper-normalizer."""
 
 from __future__ import annotations
 
@@ -127,8 +127,8 @@ def main() -> None:
         overhead_table(results),
     ]
     text = "\n".join(parts)
-    (folder / "results.md").write_text(text, encoding="utf-8")
-    plot(results, folder / "results.svg")
+    (folder / "speech.md").write_text(text, encoding="utf-8")
+    plot(results, folder / "speech.svg")
     print(text)
 
 
