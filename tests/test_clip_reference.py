@@ -38,7 +38,8 @@ IMAGES: dict[str, tuple[int, int, int]] = {
 MEAN, STD = np.array([0.48145466, 0.4578275, 0.40821073]), np.array([0.26862954, 0.26130258, 0.27577711])
 END = 49407
 # The cosine's distance from 1, and the largest error relative to the largest component.
-F32, F16, Q8 = (1e-5, 2e-4), (1e-5, 4e-3), (1e-3, 5e-2)
+# What is asked of f32 is 1e-5 and 2e-4; the two kinds of GELU are nearer to each other than that.
+F32, F16, Q8 = (1e-9, 1e-5), (1e-5, 4e-3), (1e-3, 5e-2)
 
 
 def errors(found: npt.NDArray[Any], reference: npt.NDArray[Any]) -> tuple[float, float]:
