@@ -26,7 +26,7 @@ demo: .venv/package  ## transcribe a real recording with Whisper tiny.en
 
 lib: .venv/tools  ## build libmultimodal.so.1 and libmultimodal.a in build/lib
 	@tools/system_packages.sh build
-	@python clib/third_party/fetch.py zlib > /dev/null  # CMake would put a frame around what it says
+	@python clib/third_party/fetch.py zlib libjpeg-turbo > /dev/null  # CMake would put a frame around what it says
 	@mkdir -p build
 	@cmake -S clib -B build/lib -DCMAKE_BUILD_TYPE=$(BUILD_TYPE) > build/lib.log
 	@cmake --build build/lib

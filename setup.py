@@ -84,7 +84,7 @@ def find_cmake() -> str | None:
 
 def fetch_third_party() -> None:
     """Before CMake does it, so that a failure is told without CMake's frame around it."""
-    fetch = [sys.executable, str(CLIB / "third_party" / "fetch.py"), "zlib"]
+    fetch = [sys.executable, str(CLIB / "third_party" / "fetch.py"), "zlib", "libjpeg-turbo"]
     done = subprocess.run(fetch, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise BuildError(done.stderr.strip())

@@ -54,7 +54,7 @@ class Machine:
             (self.commands / name).symlink_to(shutil.which(name) or name)
         for name in ("python", "python3"):
             self.add(name, f'exec {self.python} "$@"')
-        for name in ("c++", "g++", "cc", "gcc"):
+        for name in ("c++", "g++", "cc", "gcc", "nasm"):
             self.add(name, f'[ "$*" = --version ] || : > {folder}/compiled')
         self.have_cmake("3.18.0")
 
@@ -215,6 +215,15 @@ def test_make_names_the_package_of_a_compiler_that_cannot_be_installed(machine: 
     machine.add("apt-get", "[ $1 = update ] || { echo E: Failed to fetch; exit 100; }")
     said = ["Installing what is missing: g++", "E: Failed to fetch", MISSING_COMPILER]
     assert machine.make_lib() == "\n".join(said)
+
+
+@pytest.mark.parametrize("has_apt", [False, True])
+def test_make_goes_on_without_nasm(machine: Machine, has_apt: bool) -> None:
+    machine.remove("nasm")
+    if has_apt:
+        machine.add("sudo", '"$@"')
+        machine.add("apt-get", "exit 100")
+    assert f"cannot download {ARCHIVE}" in machine.make_lib()
 
 
 def test_make_names_the_variable_that_names_no_compiler(made: Machine) -> None:

@@ -6,6 +6,7 @@
 
 #include "api/guard.h"
 #include "api/json.h"
+#include "image/jpeg.h"
 #include "kernels/kernels.h"
 #include "runtime/immortal.h"
 #include "runtime/memory.h"
@@ -63,7 +64,7 @@ std::string build_info() {
     }
 
     JsonObject third_party;
-    third_party.text("zlib", zlibVersion()).text("silero-vad", "6.2.3");
+    third_party.text("zlib", zlibVersion()).text("libjpeg-turbo", jpeg_decoder_version()).text("silero-vad", "6.2.3");
 
     return JsonObject()
         .text("version", kVersion)

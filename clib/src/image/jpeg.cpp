@@ -130,6 +130,12 @@ void cmyk_to_rgb(const uint8_t* in, int n, uint8_t* out) {
 
 }  // namespace
 
+#define MM_TEXT_OF(x) #x
+#define MM_TEXT(x) MM_TEXT_OF(x)
+const char* jpeg_decoder_version() {
+    return MM_TEXT(LIBJPEG_TURBO_VERSION);
+}
+
 Image decode_jpeg(Bytes bytes, const DecodeOptions& options, StopSignal& stop, Metadata& metadata) {
     const JpegHeader header = read_jpeg_header(bytes, metadata);
     check_size(static_cast<uint64_t>(header.width), static_cast<uint64_t>(header.height), options);

@@ -12,6 +12,8 @@ inline bool is_jpeg(Bytes bytes) {
 
 Image decode_jpeg(Bytes bytes, const DecodeOptions& options, StopSignal& stop, Metadata& metadata);
 
+const char* jpeg_decoder_version();  // of libjpeg-turbo
+
 struct JpegHeader {
     int width, height, components;
 };

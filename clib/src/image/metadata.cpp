@@ -13,8 +13,9 @@ class Tiff {
     explicit Tiff(Bytes bytes) : bytes_(bytes), little_(bytes.starts_with("II")) {}
 
     bool is_valid() const {
-        return bytes_.len >= 8 && (bytes_.starts_with("MM\0*") || bytes_.starts_with("II*\0") ||
-                                   bytes_.starts_with("MM*\0") || bytes_.starts_with("II\0*"));
+        return bytes_.len >= 8 &&
+               (bytes_.starts_with("MM\0*") || bytes_.starts_with("MM\0+") || bytes_.starts_with("II*\0") ||
+                bytes_.starts_with("MM*\0") || bytes_.starts_with("II\0*"));
     }
     // Sets `value` (0 for what is no number) and returns true if there is the tag.
     bool orientation(int& value) const {

@@ -34,14 +34,14 @@ class Weights {
         const double scale = static_cast<double>(static_cast<float>(in_size)) / out_size;
         const double filter_scale = std::max(scale, 1.0), inverse = 1.0 / filter_scale;
         const double support = (filter == Filter::bicubic ? 2.0 : 1.0) * filter_scale;
-        const size_t most = static_cast<size_t>(support) * 2 + 3;
-        taps_ = (most + kVector - 1) / kVector * kVector;
+        used_ = 1 + 2 * (static_cast<size_t>(support) + (support > static_cast<double>(static_cast<size_t>(support))));
+        taps_ = (used_ + kVector - 1) / kVector * kVector;
         high_ = Buffer<int16_t>(static_cast<size_t>(count) * taps_);
         low_ = Buffer<int16_t>(static_cast<size_t>(count) * taps_);
-        Buffer<double> exact(most);
+        Buffer<double> exact(used_);
         end_ = 0;
         for (int i = 0; i < count; ++i) {
-            if (stop && (i % 1024 == 0 || most > 1024)) stop->check();
+            if (stop && (i % 1024 == 0 || used_ > 1024)) stop->check();
             const double center = (begin + i + 0.5) * scale;
             const int from = static_cast<int>(std::max(0.0, center - support + 0.5));
             const int n = static_cast<int>(std::min<double>(in_size, center + support + 0.5)) - from;
@@ -65,7 +65,8 @@ class Weights {
         }
     }
 
-    size_t taps() const { return taps_; }  // beyond those that count, weights are 0
+    size_t used() const { return used_; }  // taps, at most
+    size_t taps() const { return taps_; }  // the same as whole vectors; beyond those that count, weights are 0
     int first(int i) const { return first_[static_cast<size_t>(i)]; }
     const int16_t* high(int i) const { return high_.data() + static_cast<size_t>(i) * taps_; }
     const int16_t* low(int i) const { return low_.data() + static_cast<size_t>(i) * taps_; }
@@ -73,7 +74,7 @@ class Weights {
 
   private:
     Buffer<int> first_;
-    size_t taps_;
+    size_t used_, taps_;
     Buffer<int16_t> high_, low_;
     int end_;
 };
@@ -88,27 +89,34 @@ int ceil_div(int a, int b) {  // of positive numbers
     return (a - 1) / b + 1;
 }
 
-// One row's columns [begin, end) of the output. `planes` has room for three colours of `plane` values.
-void resize_row(const uint8_t* row, int row_width, const Weights& weights, int begin, int end, int16_t* planes,
-                size_t plane, uint8_t* out) {
+// What of a row the columns [begin, end) of the output are made of.
+struct Part {
+    const uint8_t* pixels;
+    int base;       // the column of the first
+    size_t n;       // pixels that there are
+    size_t wanted;  // the same with those beyond the end, whose weights are 0
+};
+
+Part part_of(const uint8_t* row, int row_width, const Weights& weights, int begin, int end) {
     const int base = weights.first(begin);
-    const size_t taps = weights.taps();
-    const size_t wanted = static_cast<size_t>(weights.first(end - 1) - base) + taps;
-    const size_t n = std::min(wanted, static_cast<size_t>(row_width - base));
-    int16_t *red = planes, *green = planes + plane, *blue = planes + 2 * plane;
-    row += 3 * static_cast<size_t>(base);
-    for (size_t x = 0; x < n; ++x) {
-        red[x] = row[3 * x];
-        green[x] = row[3 * x + 1];
-        blue[x] = row[3 * x + 2];
+    const size_t wanted = static_cast<size_t>(weights.first(end - 1) - base) + weights.taps();
+    return {row + 3 * static_cast<size_t>(base), base, std::min(wanted, static_cast<size_t>(row_width - base)), wanted};
+}
+
+// `scratch` has room for 3 * part.wanted values.
+void resize_part(const Part& part, const Weights& weights, int begin, int end, int16_t* scratch, uint8_t* out) {
+    const size_t plane = part.wanted, taps = weights.taps();
+    int16_t *red = scratch, *green = scratch + plane, *blue = scratch + 2 * plane;
+    for (size_t x = 0; x < part.n; ++x) {
+        red[x] = part.pixels[3 * x];
+        green[x] = part.pixels[3 * x + 1];
+        blue[x] = part.pixels[3 * x + 2];
     }
-    for (int c = 0; c < 3; ++c)
-        std::fill(planes + static_cast<size_t>(c) * plane + n, planes + static_cast<size_t>(c) * plane + wanted,
-                  int16_t{0});
+    for (int16_t* colour : {red, green, blue}) std::fill(colour + part.n, colour + plane, int16_t{0});
     for (int i = begin; i < end; ++i) {
         const int16_t *high = weights.high(i), *low = weights.low(i);
-        for (int c = 0; c < 3; ++c) {
-            const int16_t* values = planes + static_cast<size_t>(c) * plane + (weights.first(i) - base);
+        const int16_t* values = scratch + (weights.first(i) - part.base);
+        for (int c = 0; c < 3; ++c, values += plane) {
             int32_t h = 0, l = 0;
             for (size_t x = 0; x < taps; ++x) {
                 h += values[x] * high[x];
@@ -117,6 +125,38 @@ void resize_row(const uint8_t* row, int row_width, const Weights& weights, int b
             *out++ = rounded(h, l);
         }
     }
+}
+
+// The same for few taps, where loops over vectors do not pay.
+template <size_t used>
+void enlarge_part(const Part& part, const Weights& weights, int begin, int end, uint8_t* scratch, uint8_t* out) {
+    std::copy_n(part.pixels, 3 * part.n, scratch);
+    std::fill(scratch + 3 * part.n, scratch + 3 * part.wanted, uint8_t{0});
+    for (int i = begin; i < end; ++i, out += 3) {
+        const int16_t *high = weights.high(i), *low = weights.low(i);
+        const uint8_t* values = scratch + 3 * (weights.first(i) - part.base);
+        int32_t red = 0, green = 0, blue = 0;
+        for (size_t x = 0; x < used; ++x) {
+            const int32_t weight = high[x] * (1 << kLowBits) + low[x];
+            red += values[3 * x] * weight;
+            green += values[3 * x + 1] * weight;
+            blue += values[3 * x + 2] * weight;
+        }
+        out[0] = rounded(0, red);
+        out[1] = rounded(0, green);
+        out[2] = rounded(0, blue);
+    }
+}
+
+void resize_row(const uint8_t* row, int row_width, const Weights& weights, int begin, int end, int16_t* scratch,
+                uint8_t* out) {
+    const Part part = part_of(row, row_width, weights, begin, end);
+    if (weights.used() <= 3)
+        enlarge_part<3>(part, weights, begin, end, reinterpret_cast<uint8_t*>(scratch), out);
+    else if (weights.used() <= 5)
+        enlarge_part<5>(part, weights, begin, end, reinterpret_cast<uint8_t*>(scratch), out);
+    else
+        resize_part(part, weights, begin, end, scratch, out);
 }
 
 // Of rows [top, top + rows).
@@ -140,7 +180,7 @@ void resize_horizontally(const Exec& exec, const PixelView& from, int top, int r
         const int first = task / blocks * task_rows;
         for (int y = first; y < std::min(rows, first + task_rows); ++y)
             resize_row(from.data + static_cast<size_t>(top + y) * from.stride, from.width, weights, begin, end,
-                       scratch.data() + 3 * plane * static_cast<size_t>(slot), plane,
+                       scratch.data() + 3 * plane * static_cast<size_t>(slot),
                        out + 3 * (static_cast<size_t>(y) * static_cast<size_t>(columns) + static_cast<size_t>(begin)));
     });
 }
