@@ -1,6 +1,7 @@
-"""Writes inputs for a fuzzer to start from: python clib/fuzz/make_seeds.py fuzz_model|fuzz_audio FOLDER
+"""Writes inputs for a fuzzer to start from: python clib/fuzz/make_seeds.py fuzz_model|fuzz_audio|fuzz_tokenizer FOLDER
 
-Each is complete: the model files load and run, the audio passes every check. Their formats are those of fuzz_*.cpp."""
+Each is complete: the model files load and run, the audio passes every check, the texts are UTF-8. Their formats are
+those of fuzz_*.cpp."""
 
 import re
 import struct
@@ -101,9 +102,23 @@ def audio_seeds(folder: Path) -> None:
             (folder / f"{name}-{start}-{end}-{which}").write_bytes(header + values.tobytes())
 
 
+def tokenizer_seeds(folder: Path) -> None:
+    texts = {
+        "ascii": "The photo's 12 things, they'll IT'D!!!! \t\n",
+        "special": "a<|startoftext|><|ENDOFTEXT|>!!<|endoftext|>",
+        "letters": "NAI\u0308VE Cafe\u0301 \u0130\u03a3 \u1e9e \u212b \u4e2d\u6587 \u1100\u1161\u11a8\uac00\u11a8",
+        "marks": "q\u0307\u0323\u0315\u05ae \u0344\u0f71\u0f72\u0f74 \U0001d15e \u0958",
+        "numbers": "\xb2\xbd\u2167\u0663",
+        "spaces": "\x00\x1c\x85\xa0\u1680\u2028\u3000",
+        "long": "a" * 300,
+    }
+    for name, text in texts.items():
+        (folder / name).write_bytes(bytes([75]) + text.encode())
+
+
 def main(target: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    {"fuzz_model": model_seeds, "fuzz_audio": audio_seeds}[target](folder)
+    {"fuzz_model": model_seeds, "fuzz_audio": audio_seeds, "fuzz_tokenizer": tokenizer_seeds}[target](folder)
 
 
 if __name__ == "__main__":
