@@ -11,6 +11,7 @@
 #include "check.h"
 #include "failing_memory.h"
 #include "multimodal.h"
+#include "picture_bytes.h"
 
 namespace memory_cases {
 
@@ -372,6 +373,29 @@ inline void fall_back(Options& o) {
     o.log_prob_threshold = -0.1f;  // which random weights never reach
 }
 
+// ---- Images ---------------------------------------------------------------------------------------------------------
+
+inline mm_status decode(Run& run, const void* data, size_t len) {
+    mm_image_options o{};
+    o.struct_size = sizeof o;
+    o.exif_orientation = MM_SWITCH_ON;
+    uint8_t* out = nullptr;
+    int32_t width = 0, height = 0;
+    const mm_status status = mm_image_decode(data, len, &o, nullptr, &out, &width, &height, &run.error);
+    return run.take(status, out, size_t{3} * static_cast<size_t>(width) * static_cast<size_t>(height));
+}
+
+inline const picture_file kOrientedPng =
+    make_png(21, 12, "eXIf", "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0", 22);
+inline const picture_file kPngWithText = make_png(3, 2, "zTXt", "k\0\0\x78\x9c\x4b\x04\0\0\x62\0\x62", 12);
+
+inline mm_status resize(Run& run) {
+    const mm_pixels picture = {reinterpret_cast<const uint8_t*>(samples), 90, 70, 0};
+    uint8_t* out = nullptr;
+    const mm_status status = mm_image_resize(&picture, 31, 120, MM_FILTER_BICUBIC, nullptr, &out, &run.error);
+    return run.take(status, out, out ? size_t{3} * 31 * 120 : 0);
+}
+
 // ---- Images and texts ----------------------------------------------------------------------------------------------
 
 inline mm_status open_clip(Run& run) {
@@ -503,6 +527,14 @@ inline const Case kCases[] = {
     {"stream, stopped", Setting::model,
      [](Run& run) { return stream(run, kRate, [](Options& o) { o.on_segment = stop; }); }, MM_ERROR_ABORTED},
     {"suppressed tokens", Setting::model, suppress_tokens},
+    {"decode JPEG", Setting::bare, [](Run& run) { return decode(run, kBaselineJpeg, sizeof kBaselineJpeg); }},
+    {"decode progressive JPEG", Setting::bare,
+     [](Run& run) { return decode(run, kProgressiveCmykJpeg, sizeof kProgressiveCmykJpeg); }},
+    {"decode PNG", Setting::bare, [](Run& run) { return decode(run, kOrientedPng.data, kOrientedPng.len); }},
+    {"decode PNG with text", Setting::bare, [](Run& run) { return decode(run, kPngWithText.data, kPngWithText.len); }},
+    {"decode what is cut short", Setting::bare, [](Run& run) { return decode(run, kProgressiveCmykJpeg, 500); },
+     MM_ERROR_INVALID_ARGUMENT},
+    {"resize", Setting::bare, resize},
     {"open CLIP", Setting::bare, open_clip},
     {"verify CLIP", Setting::bare, verify_clip},
     {"embed pixels", Setting::clip, embed_pixels},

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "check.h"
+#include "picture_bytes.h"
 
 #define MOST_WORK 0.020 /* seconds */
 #define MOST_END 0.100  /* between the last question and the return, when memory goes back to the system */
@@ -179,6 +180,36 @@ static mm_status resample(struct watch* watch) {
     return status;
 }
 
+static mm_status decode(struct watch* watch, picture_file file) {
+    const mm_run_options run = run_options(watch);
+    uint8_t* out = NULL;
+    int32_t width = 0, height = 0;
+    watch->last = work_done(); /* to make the file is no work of the library's */
+    const mm_status status = mm_image_decode(file.data, file.len, NULL, &run, &out, &width, &height, NULL);
+    CHECK((out != NULL) == (status == MM_OK));
+    mm_free(out);
+    free(file.data);
+    return status;
+}
+
+static mm_status decode_png(struct watch* watch) {
+    return decode(watch, make_png(4000, 1500, NULL, NULL, 0));
+}
+
+static mm_status decode_jpeg(struct watch* watch) {
+    return decode(watch, make_scan_bomb(2000, 200));
+}
+
+static mm_status resize(struct watch* watch) {
+    const mm_run_options run = run_options(watch);
+    const mm_pixels image = {(const uint8_t*)sound, 1600, 1500, 0};
+    uint8_t* out = NULL;
+    const mm_status status = mm_image_resize(&image, 3000, 2000, MM_FILTER_BICUBIC, &run, &out, NULL);
+    CHECK((out != NULL) == (status == MM_OK));
+    mm_free(out);
+    return status;
+}
+
 static mm_status pixels(struct watch* watch) {
     const mm_run_options run = run_options(watch);
     const uint8_t* bytes = (const uint8_t*)sound;
@@ -219,6 +250,9 @@ static const struct {
              {"vad_probabilities", probabilities, 4},
              {"vad_segments", segments, 4},
              {"resample", resample, 4},
+             {"image_decode, PNG", decode_png, 4},
+             {"image_decode, JPEG of many scans", decode_jpeg, 4},
+             {"image_resize", resize, 4},
              {"clip_encode_pixels", pixels, 4},
              {"clip_encode_text", texts, 4}};
 
