@@ -65,7 +65,14 @@ def test_demo_installs_once(copy: Copy) -> None:
     assert first[0] == "python3 -m venv .venv"
     assert [call.split()[0] for call in first[1:3]] == ["pip", "pip"]
     assert first[3:] == second
-    assert [call.split()[0] for call in second] == ["multimodal", "python", "multimodal"]
+    assert [call.split()[0] for call in second] == [
+        "multimodal",
+        "python",
+        "multimodal",
+        "python",
+        "multimodal",
+        "multimodal",
+    ]
 
 
 def test_lib_makes_the_virtual_environment_once_and_needs_no_packages(copy: Copy) -> None:

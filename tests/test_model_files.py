@@ -463,7 +463,7 @@ def test_a_model_of_another_architecture_is_refused(tmp_path: Path, small: Synth
     path.write_bytes(gguf_bytes(other, small_tensors(small)))
     with pytest.raises(ModelError, match=r'"clip\\x0a"'):
         Whisper(path)
-    with pytest.raises(UnsupportedError, match="whisper, silero-vad"):
+    with pytest.raises(UnsupportedError, match="whisper, clip, silero-vad"):
         verify_model(path)
     path.write_bytes(gguf)
     with pytest.raises(ModelError, match='"whisper"'):

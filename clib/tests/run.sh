@@ -65,7 +65,7 @@ case ${1-} in
   # Without forks: the sanitizer's own allocator may be locked in the child, for ever. What nobody can allocate is refused,
   # as by any other allocator, and no fault.
   asan) MM_TEST_INSTRUMENTED=1 ASAN_OPTIONS=allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 check asan --exclude-regex 'process' ;;
-  tsan) MM_TEST_INSTRUMENTED=1 TSAN_OPTIONS=die_after_fork=0 check tsan ;;
+  tsan) MM_TEST_INSTRUMENTED=1 TSAN_OPTIONS="die_after_fork=0 allocator_may_return_null=1" check tsan ;;
   fuzz)
     build asan
     for program in build/test-asan/fuzz/fuzz_*; do
