@@ -19,10 +19,17 @@ CPP_FILES = $(shell find clib -name '*.c' -o -name '*.cpp' -o -name '*.h')
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
 
-demo: .venv/package  ## transcribe a real recording with Whisper tiny.en
+demo: .venv/package  ## transcribe a recording, classify and search pictures
 	@multimodal models pull tiny.en
 	@recordings=$$(python clib/third_party/fetch.py whisper-cpp-samples)/samples && \
 	  multimodal transcribe "$$recordings/jfk.wav" --model tiny.en
+	@mkdir -p build/demo/pictures
+	@cp "$$(python clib/third_party/fetch.py twemoji-pictures)"/1f[34]??.png build/demo/pictures
+	@echo "A crab, which the model has never seen:"
+	@multimodal classify build/demo/pictures/1f980.png --labels "an animal" "something to eat" "a vehicle" "a building"
+	@echo "Something to eat:"
+	@multimodal search build/demo/pictures "something to eat" --top 40 --html build/demo/found.html | head -5
+	@echo "The others are in build/demo/found.html"
 
 lib: .venv/tools  ## build libmultimodal.so.1 and libmultimodal.a in build/lib
 	@tools/system_packages.sh build

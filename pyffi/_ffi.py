@@ -33,6 +33,8 @@ STRUCTS = (
     "mm_bytes",
     "mm_pixels",
     "mm_image_options",
+    "mm_clip_info",
+    "mm_clip_options",
 )
 
 

@@ -203,6 +203,24 @@ def safetensors_bytes(tensors: Mapping[str, tuple[str, Array]]) -> bytes:
     return struct.pack("<Q", len(encoded)) + encoded + b"".join(values.tobytes() for _, values in tensors.values())
 
 
+def write_weights(folder: Path, base: str, tensors: Tensors, kind: str, shards: int = 1, pickled: bool = False) -> None:
+    """`base`.safetensors, or shards and their index, or a file of torch.save."""
+    convert = {"F32": lambda v: v, "F16": lambda v: v.astype(np.float16), "BF16": to_bfloat16}[kind]
+    stored = {name: (kind, np.ascontiguousarray(convert(values))) for name, values in tensors.items()}
+    if pickled:
+        bits = [values for _, values in stored.values()]
+        listed = [(name, f"{i}", values) for i, (name, values) in enumerate(zip(stored, bits, strict=True))]
+        write_torch_zip(folder / f"{base}.bin", pickle_bytes(state_dict(listed)), bits)
+    elif shards == 1:
+        (folder / f"{base}.safetensors").write_bytes(safetensors_bytes(stored))
+    else:
+        files = {name: f"{base}-{i % shards + 1:05}-of-{shards:05}.safetensors" for i, name in enumerate(stored)}
+        for file in set(files.values()):
+            own = {name: tensor for name, tensor in stored.items() if files[name] == file}
+            (folder / file).write_bytes(safetensors_bytes(own))
+        (folder / f"{base}.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
+
+
 def write_transformers(
     folder: Path,
     model: SyntheticModel,
@@ -218,19 +236,7 @@ def write_transformers(
     folder.mkdir(parents=True, exist_ok=True)
     tensors = transformers_names(model)
     change(tensors)
-    convert = {"F32": lambda v: v, "F16": lambda v: v.astype(np.float16), "BF16": to_bfloat16}[kind]
-    stored = {name: (kind, convert(values)) for name, values in tensors.items()}
-    if pickled:
-        data = pickle_bytes(state_dict([(name, f"{i}", bits) for i, (name, (_, bits)) in enumerate(stored.items())]))
-        write_torch_zip(folder / "pytorch_model.bin", data, [bits for _, bits in stored.values()])
-    elif shards == 1:
-        (folder / "model.safetensors").write_bytes(safetensors_bytes(stored))
-    else:
-        files = {name: f"model-{i % shards + 1:05}-of-{shards:05}.safetensors" for i, name in enumerate(stored)}
-        for file in set(files.values()):
-            own = {name: tensor for name, tensor in stored.items() if files[name] == file}
-            (folder / file).write_bytes(safetensors_bytes(own))
-        (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": files}))
+    write_weights(folder, "pytorch_model" if pickled else "model", tensors, kind, shards, pickled)
     s = model.shape
     fields = {
         "model_type": "whisper", "num_mel_bins": s.n_mels, "max_source_positions": s.n_audio_ctx,

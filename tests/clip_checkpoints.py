@@ -29,8 +29,8 @@ from checkpoint_writers import (
     pickle_bytes,
     safetensors_bytes,
     state_dict,
-    to_bfloat16,
     write_torch_zip,
+    write_weights,
 )
 from clip_files import MEAN, MERGES, STD, vocabulary
 from model_files import ARRAY, BOOL, F32, GGML_TYPES, STRING, U32, GgufTensor, GgufValue, gguf_bytes, quantize
@@ -220,24 +220,6 @@ def openclip_names(tensors: Tensors) -> Tensors:
 
 
 # ---- transformers ----------------------------------------------------------------------------------------------------
-
-
-def write_weights(folder: Path, base: str, tensors: Tensors, kind: str, shards: int = 1, pickled: bool = False) -> None:
-    """`base`.safetensors, or shards and their index, or a file of torch.save."""
-    convert = {"F32": lambda v: v, "F16": lambda v: v.astype(np.float16), "BF16": to_bfloat16}[kind]
-    stored = {name: (kind, np.ascontiguousarray(convert(values))) for name, values in tensors.items()}
-    if pickled:
-        bits = [values for _, values in stored.values()]
-        listed = [(name, f"{i}", values) for i, (name, values) in enumerate(zip(stored, bits, strict=True))]
-        write_torch_zip(folder / f"{base}.bin", pickle_bytes(state_dict(listed)), bits)
-    elif shards == 1:
-        (folder / f"{base}.safetensors").write_bytes(safetensors_bytes(stored))
-    else:
-        files = {name: f"{base}-{i % shards + 1:05}-of-{shards:05}.safetensors" for i, name in enumerate(stored)}
-        for file in set(files.values()):
-            own = {name: tensor for name, tensor in stored.items() if files[name] == file}
-            (folder / file).write_bytes(safetensors_bytes(own))
-        (folder / f"{base}.safetensors.index.json").write_text(json.dumps({"weight_map": files}))
 
 
 def write_tokenizer(folder: Path, model: ClipModel, form: str = "tokenizer.json") -> None:

@@ -11,7 +11,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 import re
+import socket
 import threading
 import zipfile
 from collections.abc import Mapping
@@ -22,8 +24,30 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import pytest
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE = 1 << 16  # files from here on are in large-file storage
+
+
+def cut_off(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Path:
+    """Lets models be pulled into this cache, from a hub and an index that nobody answers at."""
+    monkeypatch.setenv("MULTIMODAL_CACHE", str(cache))
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "HF_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{_unused_port()}")
+    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{_unused_port()}/simple/")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    return cache
+
+
+def _unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class _Server:

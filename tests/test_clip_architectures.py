@@ -18,6 +18,7 @@ from clip_reference import ClipReference, Recipe
 from whisper_reference import relative_error
 
 from pyffi import Clip
+from pyffi.errors import UnsupportedError
 from pyffi.models import convert
 
 ACTIVATIONS = ("quick_gelu", "gelu", "gelu_tanh")
@@ -114,6 +115,8 @@ def test_siglip(tmp_path: Path) -> None:
         assert_pictures_agree(model, reference)
         assert_texts_agree(model, reference, [[1], [7, 8, 1], [*range(20, 32)]])
         assert model.info.uses_sigmoid and model.info.logit_bias == -12.5
+        with pytest.raises(UnsupportedError, match="tokenizer"):
+            model.encode_text("a cat")
 
 
 @pytest.mark.parametrize("tower", ["vision", "text", "both"])

@@ -38,7 +38,8 @@ IMAGES: dict[str, tuple[int, int, int]] = {
 MEAN, STD = np.array([0.48145466, 0.4578275, 0.40821073]), np.array([0.26862954, 0.26130258, 0.27577711])
 END = 49407
 # The cosine's distance from 1, and the largest error relative to the largest component.
-F32, F16, Q8 = (1e-5, 2e-4), (1e-5, 4e-3), (1e-3, 5e-2)
+# What is asked of f32 is 1e-5 and 2e-4; the two kinds of GELU are nearer to each other than that.
+F32, F16, Q8 = (1e-9, 1e-5), (1e-5, 4e-3), (1e-3, 5e-2)
 
 
 def errors(found: npt.NDArray[Any], reference: npt.NDArray[Any]) -> tuple[float, float]:
@@ -138,8 +139,9 @@ def test_every_form_of_a_model_gives_the_same_bits(
 ) -> None:
     square = models[name].preprocess(pictures["wide"])
 
-    def bits(model: Clip) -> tuple[bytes, bytes]:
-        return model.encode_image(square, normalize=False).tobytes(), texts(model, whole=False).tobytes()
+    def bits(model: Clip) -> bytes:
+        embeddings = (model.encode_image(square), texts(model, whole=False), model.encode_text("A naïve café, 3 cats"))
+        return b"".join(rows.tobytes() for rows in embeddings)
 
     write_openclip(tmp_path / "openclip", seeded(name))
     write_clip_cpp(tmp_path / "clip-cpp.gguf", seeded(name))

@@ -32,7 +32,7 @@ from clip_checkpoints import (
 )
 from clip_files import MEAN, MERGES, STD
 from gguf_reader import read_gguf
-from model_files import BOOL, F32, STRING, U32, GgufTensor, GgufValue, panels
+from model_files import ARRAY, BOOL, F32, STRING, U32, GgufTensor, GgufValue, panels
 
 from pyffi.errors import ModelError
 from pyffi.models import Provenance, convert
@@ -472,7 +472,8 @@ def test_every_key_of_a_clip_cpp_file_is_checked(tmp_path: Path) -> None:
         ("clip.logit_scale", F32, float("nan"), "clip.logit_scale is nan: a number is needed"),
         ("clip.has_llava_projector", BOOL, True, "the picture part of a language model"),
         ("multimodal.layout", STRING, "rows", "multimodal.layout is 'rows': 'panel16' is supported"),
-        ("tokenizer.ggml.tokens", STRING, "a", "tokenizer.ggml.tokens is not a list of strings"),
+        ("tokenizer.ggml.tokens", STRING, "a", "tokenizer.ggml.tokens is not a list"),
+        ("tokenizer.ggml.merges", (ARRAY, F32), [1.0], "tokenizer.ggml.merges is not a list of strings"),
     ]
     for key, kind, value, message in cases:
 

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import json
 import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from checkpoint_writers import ct2_bytes, ct2_variable, safetensors_bytes, to_bfloat16
+from clip_checkpoints import (
+    SiglipModel,
+    openclip_model,
+    small,
+    write_clip_cpp,
+    write_openclip,
+    write_siglip,
+    write_transformers_clip,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from model_files import (
@@ -24,7 +38,7 @@ from model_files import (
 )
 
 from pyffi.errors import ModelError
-from pyffi.models import convert
+from pyffi.models import convert, open_checkpoint
 from pyffi.models.sources.ctranslate2 import Variables
 from pyffi.models.sources.gguf import read_header, read_tensors
 from pyffi.models.sources.safetensors import read_safetensors
@@ -130,3 +144,89 @@ def test_every_count_of_a_whisper_cpp_file_is_checked(tmp_path: Path, offset: in
     (tmp_path / "ggml.bin").write_bytes(content)
     with pytest.raises(ModelError, match=message):
         convert(tmp_path / "ggml.bin", tmp_path / "out.gguf")
+
+
+# ---- CLIP ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def clip_cpp(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    path = tmp_path_factory.mktemp("clip") / "clip.gguf"
+    write_clip_cpp(path, small(), "f16")
+    return path.read_bytes()
+
+
+@settings(deadline=None)
+@given(data=st.data())
+def test_a_clip_cpp_file_with_any_bytes_changed_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, clip_cpp: bytes, data: st.DataObject
+) -> None:
+    content = bytearray(clip_cpp)
+    # Keys are in front of the tokens, tensors behind them: most changes go there.
+    keys, end = clip_cpp.index(b"tokenizer.ggml.tokens"), clip_cpp.rindex(b"text_projection.weight") + 60
+    places = st.one_of(st.integers(0, keys), st.integers(clip_cpp.index(b"<|endoftext|>"), end), st.integers(0, end))
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(places)] = data.draw(st.integers(0, 255))
+    path = tmp_path_factory.mktemp("mutated") / "model.gguf"
+    path.write_bytes(content)
+    with contextlib.suppress(ModelError):
+        checkpoint = open_checkpoint(path)
+        for name in checkpoint.shapes:
+            checkpoint.load(name)
+
+
+HOSTILE: list[Any] = [None, True, -1, 0, 2**70, 1e300, float("nan"), "x", "", [], [None], [[1, 2]], {}, {"a": None}]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where in a JSON value something else could be: of long objects and lists, at their first places."""
+    yield path
+    entries = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for count, (key, entry) in enumerate(entries):
+        if count < 20:
+            yield from places(entry, (*path, key))
+
+
+def replaced(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    changed = copy.copy(value)
+    changed[path[0]] = replaced(value[path[0]], path[1:], new)
+    return changed
+
+
+def write_siglip_with_tokenizer(folder: Path) -> None:
+    write_siglip(folder, SiglipModel())
+    tokens = {"1": {"content": "</s>"}}
+    (folder / "tokenizer_config.json").write_text(json.dumps({"pad_token": "</s>", "added_tokens_decoder": tokens}))
+
+
+def write_clip_with_added_tokens(folder: Path) -> None:
+    write_transformers_clip(folder, small())
+    tokenizer = json.loads((folder / "tokenizer.json").read_text())
+    added = [{"content": "<|endoftext|>", "id": len(small().tokens) - 1}]
+    (folder / "tokenizer.json").write_text(json.dumps({**tokenizer, "added_tokens": added}))
+
+
+@pytest.mark.parametrize(
+    ("write", "names"),
+    [
+        (write_clip_with_added_tokens, ("config.json", "preprocessor_config.json", "tokenizer.json")),
+        (write_siglip_with_tokenizer, ("config.json", "preprocessor_config.json", "tokenizer_config.json")),
+        (lambda folder: write_openclip(folder, openclip_model()), ("open_clip_config.json",)),
+    ],
+)
+def test_a_file_of_json_with_anything_anywhere_is_read_or_refused(
+    tmp_path: Path, write: Callable[[Path], object], names: tuple[str, ...]
+) -> None:
+    write(tmp_path)
+    open_checkpoint(tmp_path)
+    for name in names:
+        whole = (tmp_path / name).read_text()
+        fields = json.loads(whole)
+        for place in places(fields):
+            for value in HOSTILE:
+                (tmp_path / name).write_text(json.dumps(replaced(fields, place, value)))
+                with contextlib.suppress(ModelError):
+                    open_checkpoint(tmp_path)
+        (tmp_path / name).write_text(whole)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import textwrap
@@ -16,15 +15,10 @@ from pathlib import Path
 
 import pytest
 from checkpoint_writers import write_ctranslate2, write_openai, write_transformers
-from clip_checkpoints import openclip_model, write_openclip, write_transformers_clip
-from clip_checkpoints import small as small_clip
-from clip_files import write_clip
 from gguf_reader import read_gguf
 from model_files import synthetic_model, write_ggml, write_gguf
-from model_servers import COMMIT, HubServer, IndexServer, write_wheel
+from model_servers import COMMIT, HubServer, IndexServer, cut_off, write_wheel
 
-from pyffi import Whisper
-from pyffi.errors import InvalidArgument
 from pyffi.models import (
     PullError,
     UnknownModel,
@@ -54,23 +48,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = tmp_path / "cache"
-    monkeypatch.setenv("MULTIMODAL_CACHE", str(path))
-    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_NO_INDEX", "HF_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    monkeypatch.setenv("PIP_RETRIES", "0")
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{_unused_port()}")
-    monkeypatch.setenv("PIP_INDEX_URL", f"http://127.0.0.1:{_unused_port()}/simple/")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    return path
-
-
-def _unused_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return cut_off(monkeypatch, tmp_path / "cache")
 
 
 @pytest.fixture
@@ -484,47 +462,3 @@ def test_unknown_names_get_suggestions() -> None:
 def test_other_names_of_a_model_lead_to_the_same_file() -> None:
     assert cached_path("turbo") == cached_path("large-v3-turbo")
     assert cached_path("large") == cached_path("large-v3")
-
-
-# ---- CLIP ------------------------------------------------------------------------------------------------------------
-
-
-def test_clip_repositories_are_fetched_with_what_says_how_pictures_and_texts_are_prepared(
-    hub: HubServer, tmp_path: Path, cache_folder: Path
-) -> None:
-    write_transformers_clip(tmp_path / "clip", small_clip(), tokenizer="vocab.json")
-    hub.add("openai/clip-vit-base-patch32", tmp_path / "clip")
-    path = pull("ViT-B/32")
-    assert path == cache_folder / "models" / "clip-vit-b-32.gguf"
-    keys, _ = read_gguf(path)
-    assert (keys["general.name"], keys["general.license"]) == ("clip-vit-b-32", "MIT")
-    assert keys["tokenizer.ggml.merges"] == small_clip().merges
-    assert keys["clip.vision.crop"] == "floor"
-
-
-def test_of_a_clip_repository_with_both_forms_openclips_is_fetched(hub: HubServer, tmp_path: Path) -> None:
-    write_transformers_clip(tmp_path / "both", openclip_model())
-    write_openclip(tmp_path / "both", openclip_model())
-    hub.add("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", tmp_path / "both")
-    assert read_gguf(pull("clip-vit-b-32-laion2b"))[0]["clip.vision.crop"] == "half_even"
-    assert not any(path.endswith("/model.safetensors") for path, _ in hub.requests)
-
-
-def test_models_of_another_kind_are_refused_by_name(hub: HubServer) -> None:
-    with pytest.raises(InvalidArgument, match=r"tiny.en is a speech model, and a clip model is needed.*such as emoji"):
-        resolve("tiny.en", kind="clip")
-    with pytest.raises(InvalidArgument, match=r"clip-vit-b-32 is a clip model, and a speech model is needed.* base"):
-        Whisper("ViT-B/32")
-    with pytest.raises(InvalidArgument, match="emoji is a clip model, and a speech model is needed"):
-        pull_ctranslate2("emoji")
-    assert not hub.requests
-    assert resolve(REPOSITORY, kind="clip") == resolve(REPOSITORY, kind="speech")  # which only its files tell
-
-
-def test_a_model_in_the_package_is_used_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules["pyffi.models.pull"], "_PACKAGE", tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"emoji.gguf, which is a part of this package, is missing: install it"):
-        resolve("emoji", kind="clip")
-    write_clip(tmp_path / "emoji.gguf")
-    assert resolve("emoji", kind="clip") == pull("emoji") == pull("emoji", force=True) == tmp_path / "emoji.gguf"
-    assert find_local("emoji") == cached_path("emoji") == cached_path("emoji", "f32") == tmp_path / "emoji.gguf"

@@ -24,7 +24,7 @@ def test_the_examples_run_one_after_another(
 ) -> None:
     write_gguf(tmp_path / "base.gguf", n_text_ctx=32)
     soundfile.write(tmp_path / "interview.flac", tone(2), 16000)
-    monkeypatch.setattr(pyffi.models, "resolve", lambda name: tmp_path / f"{name}.gguf")
+    monkeypatch.setattr(pyffi.models, "resolve", lambda name, kind: tmp_path / f"{name}.gguf")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     for example in re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL):

@@ -1,4 +1,5 @@
-"""Every command and program of README.md is run as it stands there, in its order, in a folder with speech.wav."""
+"""Every command and program of README.md is run as it stands there, in its order, in a folder with speech.wav,
+picture.png and pictures/."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from native import ROOT, run
-from published import jfk_wav
+from published import jfk_wav, published
 
 BLOCKS: list[tuple[str, str]] = re.findall(
     r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
@@ -30,6 +31,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where a reader would be: with a recording at hand and the model that the README names."""
     path = tmp_path_factory.mktemp("readme")
     shutil.copy(jfk_wav(), path / "speech.wav")
+    shutil.copy(published("twemoji-pictures") / "1f980.png", path / "picture.png")
+    (path / "pictures").mkdir()
+    for picture in published("twemoji-pictures").glob("1f34?.png"):
+        shutil.copy(picture, path / "pictures")
     shell("multimodal models pull tiny.en", path)
     return path
 
@@ -62,7 +67,8 @@ def test_readme_block_works(index: int, folder: Path) -> None:
             if command:
                 run_command(command, folder)
     elif language == "python":
-        assert "country" in run(sys.executable, "-c", text, cwd=folder)
+        printed = run(sys.executable, "-c", text, cwd=folder)
+        assert ("country" if "Whisper" in text else "a crab") in printed
     else:
         assert language == "c"
         (folder / "program.c").write_text(text + MAIN, encoding="utf-8")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from clip_files import write_clip
 from pictures import fill
@@ -25,7 +26,7 @@ def test_the_examples_run_one_after_another(tmp_path: Path, monkeypatch: pytest.
     write_clip("emoji.gguf")
     fill(Path("photos"), 4)
     Path("labels.txt").write_text("cat\ndog\n", encoding="utf-8")
-    monkeypatch.setattr(pyffi.models, "resolve", lambda name: tmp_path / f"{name}.gguf")
+    monkeypatch.setattr(pyffi.models, "resolve", lambda name, kind: tmp_path / f"{name}.gguf")
     environment = os.environ | {"MULTIMODAL_CLIP_MODEL": str(tmp_path / "emoji.gguf")}
     for language, example in re.findall(r"^```(\w+)\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL):
         if language == "python":
@@ -44,10 +45,12 @@ def test_suffixes_formats_and_options_are_those_of_the_program() -> None:
     assert f"`{' '.join(BY_LIBRARY)}`" in GUIDE
     assert f"`{' '.join(BY_PILLOW)}`" in GUIDE
     assert re.findall(r"^\| `\.(\w+)`", GUIDE, re.MULTILINE) == list(FORMATS)
+    commands = [main.get_command(click.Context(main), verb) for verb in ("embed", "classify", "search")]
     known = {
         option
-        for verb in ("embed", "classify", "search")
-        for parameter in main.get_command(None, verb).params  # type: ignore[attr-defined]
+        for command in commands
+        if command is not None
+        for parameter in command.params
         for option in parameter.opts + parameter.secondary_opts
     }
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", GUIDE)) <= known

@@ -1,7 +1,8 @@
-"""Writes inputs for a fuzzer to start from: python clib/fuzz/make_seeds.py fuzz_model|fuzz_audio|fuzz_image FOLDER
+"""Writes inputs for a fuzzer to start from: python clib/fuzz/make_seeds.py PROGRAM FOLDER
 
-Each is complete: the model files load and run, the audio passes every check, the pictures can be decoded. Their formats
-are those of fuzz_*.cpp."""
+PROGRAM is fuzz_model, fuzz_audio, fuzz_image or fuzz_tokenizer. Each input is complete: the model files load and run,
+the audio passes every check, the pictures can be decoded, the texts are UTF-8. Their formats are those of fuzz_*.cpp.
+"""
 
 import re
 import shutil
@@ -123,9 +124,24 @@ def image_seeds(folder: Path) -> None:
             (folder / f"{colour}-{depth}-{interlaced:d}.png").write_bytes(data)
 
 
+def tokenizer_seeds(folder: Path) -> None:
+    texts = {
+        "ascii": "The photo's 12 things, they'll IT'D!!!! \t\n",
+        "special": "a<|startoftext|><|ENDOFTEXT|>!!<|endoftext|>",
+        "letters": "NAI\u0308VE Cafe\u0301 \u0130\u03a3 \u1e9e \u212b \u4e2d\u6587 \u1100\u1161\u11a8\uac00\u11a8",
+        "marks": "q\u0307\u0323\u0315\u05ae \u0344\u0f71\u0f72\u0f74 \U0001d15e \u0958",
+        "numbers": "\xb2\xbd\u2167\u0663",
+        "spaces": "\x00\x1c\x85\xa0\u1680\u2028\u3000",
+        "long": "a" * 300,
+    }
+    for name, text in texts.items():
+        (folder / name).write_bytes(bytes([75]) + text.encode())
+
+
 def main(target: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    {"fuzz_model": model_seeds, "fuzz_audio": audio_seeds, "fuzz_image": image_seeds}[target](folder)
+    targets = {"model": model_seeds, "audio": audio_seeds, "image": image_seeds, "tokenizer": tokenizer_seeds}
+    targets[target.removeprefix("fuzz_")](folder)
 
 
 if __name__ == "__main__":

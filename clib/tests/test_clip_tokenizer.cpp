@@ -99,6 +99,7 @@ void composes_canonically() {
     CHECK(composed(U"a\u0302\u0301", U"\u1EA5") && composed(U"a\u0301\u0302", U"\u00E1\u0302"));
     CHECK(composed(U"\u1100\u1161\u11A8\u11A8", U"\uAC01\u11A8"));  // Hangul
     CHECK(composed(U"\uAC00\u11A7\uAC00\u11C2\uD7A3\u11A8", U"\uAC00\u11A7\uAC1B\uD7A3\u11A8"));
+    CHECK(composed(U"\uAC00\u11C3\uAC01\u11A8\u1113\u1161", U"\uAC00\u11C3\uAC01\u11A8\u1113\u1161"));
     CHECK(composed(U"\u0958\u2126\u212B\uF900", U"\u0915\u093C\u03A9\u00C5\u8C48"));  // exclusions and single ones
     CHECK(composed(U"\u0344\u1FEE", U"\u0308\u0301\u0385"));
     CHECK(composed(U"\U0001D15E", U"\U0001D157\U0001D165"));

@@ -1,8 +1,9 @@
 // Verifying model files.
+#include "clip/model.h"
+
 #include "api/guard.h"
 #include "api/json.h"
 #include "api/whisper.h"
-#include "clip/model.h"
 #include "model/model_file.h"
 #include "model/sha256.h"
 #include "runtime/text.h"

@@ -228,14 +228,13 @@ def _recipe(folder: Path, family: str, image_size: int) -> dict[str, Any]:
     """How pictures are prepared, as preprocessor_config.json says."""
     fields = _processor(folder)
     clip = family == "clip"
-    kind = fields.get("image_processor_type", fields.get("feature_extractor_type"))
     own = "CLIP" if clip else "Siglip"
-    names = {
+    kinds = [
         f"{own}{rest}" for rest in ("ImageProcessor", "ImageProcessorFast", "ImageProcessorPil", "FeatureExtractor")
-    }
-    if kind is not None and kind not in names:
-        named = "image_processor_type" if fields.get("image_processor_type") else "feature_extractor_type"
-        raise fields.error(named, f"{own}ImageProcessor is supported")
+    ]
+    # Early files have the second name.
+    name = "image_processor_type" if fields.get("image_processor_type") else "feature_extractor_type"
+    fields.require(name, None, *kinds)
     for step in ("do_resize", "do_rescale", "do_normalize"):
         fields.require(step, True, default=True)
     if abs(fields.number("rescale_factor", 1 / 255) * 255 - 1) > 1e-6:

@@ -16,7 +16,7 @@ import numpy as np
 
 from pyffi.errors import ModelError
 from pyffi.models.checkpoint import Provenance, Tensor
-from pyffi.models.clip import ClipCheckpoint, ClipConfig, ImageTower, TextTower
+from pyffi.models.clip import MAX_FEED_FORWARD, ClipCheckpoint, ClipConfig, ImageTower, TextTower
 from pyffi.models.sources.clip_parts import OPENAI_MEAN, OPENAI_STD, split_attention, take_scale_and_bias
 from pyffi.models.sources.json_files import Fields
 from pyffi.models.sources.safetensors import read_safetensors
@@ -213,9 +213,12 @@ def _activation(tower: Fields, quick: bool) -> str:
 
 
 def _sizes(tower: Fields, width: int, heads: int) -> dict[str, Any]:
+    ratio = tower.number("mlp_ratio", 4.0)
+    if not 0 < ratio <= MAX_FEED_FORWARD:
+        raise tower.error("mlp_ratio", f"up to {MAX_FEED_FORWARD} is supported")
     return {
         "width": width,
-        "feed_forward": int(width * tower.number("mlp_ratio", 4.0)),
+        "feed_forward": int(width * ratio),
         "layers": tower.integer("layers", 12),
         "heads": heads,
         "epsilon": tower.section("norm_kwargs", {}).number("eps", 1e-5),

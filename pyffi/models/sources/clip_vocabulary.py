@@ -53,13 +53,13 @@ def _read_tokenizer(path: Path) -> Vocabulary:
     model = fields.section("model")
     model.require("type", "BPE", default="BPE")
     model.require("end_of_word_suffix", WORD_END)
-    ids = dict(model.get("vocab", {}))
-    for added in fields.get("added_tokens", []):
+    ids = dict(model.section("vocab").values)
+    for added in fields.items("added_tokens"):
         match added:
             case {"content": str(content), "id": int(token_id)}:
                 ids.setdefault(content, token_id)
     merges: list[str] = []
-    for merge in model.get("merges", []):
+    for merge in model.items("merges"):
         match merge:
             case str():
                 merges.append(merge)
@@ -96,8 +96,7 @@ def pad_token_id(folder: Path, default: int) -> int:
     fields = Fields.read(path)
     pad = fields.get("pad_token")
     content = pad.get("content") if isinstance(pad, dict) else pad
-    added: dict[str, Any] = fields.get("added_tokens_decoder", {})
-    for token_id, token in added.items():
+    for token_id, token in fields.section("added_tokens_decoder", {}).values.items():
         if isinstance(token, dict) and token.get("content") == content and token_id.isdecimal():
             return int(token_id)
     return default

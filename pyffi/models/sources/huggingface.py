@@ -22,7 +22,7 @@ def read_huggingface(folder: Path, provenance: Provenance) -> Checkpoint:
     model_type = config.get("model_type", "whisper")
     if model_type == "whisper":
         return read_whisper(folder, config, provenance)
-    if model_type in CLIP_TYPES:
+    if isinstance(model_type, str) and model_type in CLIP_TYPES:
         return read_clip(folder, config, provenance)
     raise ModelError(
         f"{folder / 'config.json'}: model_type is {model_type!r}: {', '.join(map(repr, ('whisper', *CLIP_TYPES)))} "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+import sys
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -73,22 +73,27 @@ class Fields:
 
     def number(self, name: str, default: float | None = None) -> float:
         value = self.get(name, default)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        if not _is_number(value):
             raise self.error(name, "a number is needed")
         return float(value)
 
     def numbers(self, name: str, count: int, default: tuple[float, ...] | None = None) -> tuple[float, ...]:
         values = self.get(name, default)
-        if not isinstance(values, list | tuple) or len(values) != count:
-            raise self.error(name, f"{count} numbers are needed")
-        if not all(isinstance(value, int | float) and math.isfinite(value) for value in values):
+        if not isinstance(values, list | tuple) or len(values) != count or not all(map(_is_number, values)):
             raise self.error(name, f"{count} numbers are needed")
         return tuple(float(value) for value in values)
 
-    def strings(self, name: str) -> list[str]:
+    def items(self, name: str) -> list[Any]:
         """A list, empty if the field is not there."""
         values = self.get(name, [])
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        if not isinstance(values, list):
+            raise ModelError(f"{self._where}: {name} is not a list")
+        return values
+
+    def strings(self, name: str) -> list[str]:
+        """The same of strings."""
+        values = self.items(name)
+        if not all(isinstance(value, str) for value in values):
             raise ModelError(f"{self._where}: {name} is not a list of strings")
         return values
 
@@ -110,6 +115,11 @@ class Fields:
         value = self.get(name, default)
         if value not in allowed:
             raise ModelError(f"{self._where}: {name} is {value!r}: {_listed(allowed)} supported")
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number that a float holds."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _listed(values: Collection[object]) -> str:
