@@ -295,7 +295,8 @@ def grey(**options: Any) -> bytes:
     ids=lambda item: item[0],
 )  # fmt: skip
 def test_png_that_is_odd(data: tuple[str, bytes]) -> None:
-    assert_same(data[1])
+    for exif_orientation in (False, True):
+        assert_same(data[1], exif_orientation)
 
 
 def animation(left: int, top: int, interlaced: bool, default: bool) -> bytes:

@@ -1,11 +1,14 @@
-"""Writes inputs for a fuzzer to start from: python clib/fuzz/make_seeds.py fuzz_model|fuzz_audio|fuzz_tokenizer FOLDER
+"""Writes inputs for a fuzzer to start from: python clib/fuzz/make_seeds.py PROGRAM FOLDER
 
-Each is complete: the model files load and run, the audio passes every check, the texts are UTF-8. Their formats are
-those of fuzz_*.cpp."""
+PROGRAM is fuzz_model, fuzz_audio, fuzz_image or fuzz_tokenizer. Each input is complete: the model files load and run,
+the audio passes every check, the pictures can be decoded, the texts are UTF-8. Their formats are those of fuzz_*.cpp.
+"""
 
 import re
+import shutil
 import struct
 import sys
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,7 @@ from model_files import (
     store_gguf,
     synthetic_model,
 )
+from png_files import CHANNELS, LAYOUTS, write_png
 
 SMALL = {"n_audio_ctx": 8, "n_audio_head": 1, "n_audio_layer": 1, "n_text_ctx": 16, "n_text_head": 1, "n_text_layer": 1}
 KEPT = 64  # values or bytes at the start of what is long that are not made zero
@@ -102,6 +106,24 @@ def audio_seeds(folder: Path) -> None:
             (folder / f"{name}-{start}-{end}-{which}").write_bytes(header + values.tobytes())
 
 
+def image_seeds(folder: Path) -> None:
+    for path in (ROOT / "tests" / "fixtures" / "pictures").iterdir():
+        shutil.copy(path, folder)
+    rng = np.random.default_rng(1)
+    texts = {
+        b"tEXt": b"key\0text", b"zTXt": b"key\0\0" + zlib.compress(b"text"), b"iCCP": b"key\0\0" + zlib.compress(b""),
+        b"iTXt": b"XML:com.adobe.xmp\0\1\0\0\0" + zlib.compress(b'tiff:Orientation="6"'),
+        b"eXIf": b"MM\0*\0\0\0\x08\0\1\1\x12\0\3\0\0\0\1\0\5\0\0", b"pHYs": bytes(9),
+    }  # fmt: skip
+    for i, (colour, depth) in enumerate(LAYOUTS):
+        samples = rng.integers(0, 1 << depth, (7, 9, CHANNELS[colour]), np.uint16)
+        palette = rng.bytes(3 << depth) if colour == 3 else None
+        chunks = list(texts.items())[i % 5 :][:2]
+        for interlaced in (False, True):
+            data = write_png(samples, colour, depth, interlaced=interlaced, palette=palette, before=chunks, piece=50)
+            (folder / f"{colour}-{depth}-{interlaced:d}.png").write_bytes(data)
+
+
 def tokenizer_seeds(folder: Path) -> None:
     texts = {
         "ascii": "The photo's 12 things, they'll IT'D!!!! \t\n",
@@ -118,7 +140,8 @@ def tokenizer_seeds(folder: Path) -> None:
 
 def main(target: str, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    {"fuzz_model": model_seeds, "fuzz_audio": audio_seeds, "fuzz_tokenizer": tokenizer_seeds}[target](folder)
+    targets = {"model": model_seeds, "audio": audio_seeds, "image": image_seeds, "tokenizer": tokenizer_seeds}
+    targets[target.removeprefix("fuzz_")](folder)
 
 
 if __name__ == "__main__":

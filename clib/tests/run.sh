@@ -42,7 +42,7 @@ fuzz() { # seconds, program
   grep -E 'INITED|DONE' "$corpus.log"
 }
 largest_input() { # program
-  if [[ $1 == fuzz_audio ]]; then echo 8192; else echo 40000; fi
+  if [[ $1 == fuzz_model ]]; then echo 40000; else echo 8192; fi
 }
 usage() {
   sed -n '2,5s/^# //p' "$0" >&2

@@ -73,6 +73,7 @@ PngChunks::PngChunks(Bytes bytes, StopSignal& stop, Metadata& metadata)
     : file_("PNG", bytes), stop_(stop), metadata_(metadata) {}
 
 const PngHeader& PngChunks::read_header(const DecodeOptions& options) {
+    copies_ = options.exif_orientation;
     file_.need(8);  // the signature
     for (Chunk chunk;;) {
         if (!try_next(chunk)) file_.cut_short();
@@ -137,7 +138,9 @@ void PngChunks::read_rest() {
             read_body(chunk);
         }
     }
-    if (needs_palette_ && !header_.has_palette) file_.damaged("its transparent colour is of a palette that it lacks");
+    // Only where Pillow does not copy the picture to turn it.
+    if (needs_palette_ && !header_.has_palette && !copies_)
+        file_.damaged("its transparent colour is of a palette that it lacks");
 }
 
 // False at the end of the file, and for what is no chunk.

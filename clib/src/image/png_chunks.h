@@ -71,6 +71,7 @@ class PngChunks {
     uint32_t width_ = 0, height_ = 0;
     bool in_header_ = true;
     bool needs_palette_ = false;
+    bool copies_ = false;
     uint64_t data_left_ = 0;    // in the chunk of pixels at hand
     uint64_t text_length_ = 0;  // of all texts
     Buffer<uint8_t> inflated_;  // one text
