@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from pyffi import Clip
+from pyffi.image import Pixels
 from pyffi.models import convert
 from pyffi.models.gguf import WeightType
 
@@ -68,16 +69,22 @@ def prepare_weights(folder: Path, onnx_python: Path) -> Weights:
     return weights
 
 
+def picture(width: int, height: int, seed: int) -> Pixels:
+    """Colours change places and odd seeds are negatives: random weights embed all else nearly alike."""
+    pixels = np.roll(pattern_image(width, height, seed), seed, axis=2)
+    return 255 - pixels if seed % 2 else pixels
+
+
 def photograph(size: tuple[int, int], seed: int) -> Image.Image:
     """As smooth as one: noise of single pixels would make JPEG files several times larger."""
     width, height = size
-    return Image.fromarray(pattern_image(width // 4, height // 4, seed)).resize(size, Image.Resampling.BICUBIC)
+    return Image.fromarray(picture(width // 4, height // 4, seed)).resize(size, Image.Resampling.BICUBIC)
 
 
 def write_inputs(folder: Path, model: Path) -> None:
     """Pictures and texts into the folder, with the token ids that every engine gets."""
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "pixels.npy", np.stack([pattern_image(224, 224, seed) for seed in range(BATCH)]))
+    np.save(folder / "pixels.npy", np.stack([picture(224, 224, seed) for seed in range(BATCH)]))
     for seed in range(BATCH):
         photograph(PHOTO, seed).save(folder / f"photo-{seed}.jpg", quality=90)
     photograph(LARGE, BATCH).save(folder / "large.jpg", quality=90)
