@@ -1,0 +1,32 @@
+"""python -m tools.emoji_clip train|evaluate|export WORK
+
+WORK is a folder for downloads, checkpoints and results. Needs PyTorch, tokenizers, Pillow, resvg-py and npm.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from . import evaluate, export, train
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+commands = parser.add_subparsers(dest="command", required=True)
+for name, help_text in (
+    ("train", "train for a time, leaving final.pt in WORK"),
+    ("evaluate", "print how well pictures and names find each other"),
+    ("export", "write the model file, and PyTorch's answers for the test of it"),
+):
+    command = commands.add_parser(name, help=help_text)
+    command.add_argument("work", type=Path)
+    if name == "train":
+        command.add_argument("--minutes", type=float, default=65)
+        command.add_argument("--seed", type=int, default=1)
+    else:
+        command.add_argument("--checkpoint", default="final.pt", help="file in WORK")
+arguments = parser.parse_args()
+if arguments.command == "train":
+    train.train(arguments.work, arguments.minutes, arguments.seed)
+else:
+    action = evaluate.evaluate if arguments.command == "evaluate" else export.export
+    action(arguments.work, arguments.work / arguments.checkpoint)

@@ -1,0 +1,141 @@
+"""Trains by the clock: the learning rate falls to nothing as the time that was given ends."""
+
+from __future__ import annotations
+
+import math
+import random
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from . import artwork, captions, catalogue
+from .augment import augment
+from .model import (
+    GRID,
+    Parameters,
+    Regularisation,
+    encode_image,
+    encode_text,
+    logit_scale,
+    new_parameters,
+    normalise_pixels,
+)
+from .vocabulary import Tokenizer, learn
+
+BATCH = 128
+LEARNING_RATE = 1e-3
+WEIGHT_DECAY = 0.1
+DROPOUT = 0.1
+EMA = 0.998
+WARM_UP_STEPS = 300
+FEW_PATCHES, FEW_PATCHES_UNTIL = 32, 0.6  # of 64, for this part of the time: faster, and harder to learn by heart
+
+
+class Data(NamedTuple):
+    captions: captions.Captions
+    pictures: Any  # of all vendors, [n][4][96][96] uint8
+    of_emoji: list[list[int]]  # which pictures an emoji has
+    indices: list[int]  # the emoji that are trained on
+    mirror: Any
+
+
+def load(work: Path) -> Data:
+    emoji = catalogue.load(work)
+    found = [artwork.load(vendor, emoji, work) for vendor in artwork.TRAINING]
+    of_emoji: list[list[int]] = [[] for _ in emoji]
+    start = 0
+    for which, _ in found:
+        for offset, index in enumerate(which):
+            of_emoji[index].append(start + offset)
+        start += len(which)
+    pictures = np.concatenate([pictures for _, pictures in found]).transpose(0, 3, 1, 2)
+    trained = [index for index, one in enumerate(emoji) if not one.held_out]
+    mirror = torch.tensor([catalogue.may_be_mirrored(one) for one in emoji])
+    said = captions.Captions(emoji, captions.colours(emoji, found))
+    return Data(said, torch.from_numpy(np.ascontiguousarray(pictures)), of_emoji, trained, mirror)
+
+
+def contrast(images: Any, texts: Any, scale: Any, matches: Any) -> Any:
+    """CLIP's loss, but a text that is true of another picture of the batch is no wrong answer for it."""
+    logits = (scale * images @ texts.T).masked_fill(matches & ~torch.eye(len(images), dtype=torch.bool), -math.inf)
+    target = torch.arange(len(images))
+    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+
+
+def train(work: Path, minutes: float, seed: int) -> None:
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    data = load(work)
+    vocabulary = work / "vocabulary.json"
+    learn(data.captions.corpus(), vocabulary)
+    tokenizer = Tokenizer(vocabulary, dropout=0.1)
+    parameters = {name: value.requires_grad_() for name, value in new_parameters(seed).items()}
+    average = {name: value.detach().clone() for name, value in parameters.items()}
+    matrices = [value for value in parameters.values() if value.ndim > 1]
+    others = [value for value in parameters.values() if value.ndim < 2]
+    optimiser = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}],
+        betas=(0.9, 0.98),
+        eps=1e-6,
+    )
+    begin, step, reported = time.monotonic(), 0, 0.0
+    queue: list[int] = []
+    while (elapsed := (time.monotonic() - begin) / (60 * minutes)) < 1:
+        rate = LEARNING_RATE * min(1, (step + 1) / WARM_UP_STEPS) * (1 + math.cos(math.pi * elapsed)) / 2
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        if len(queue) < BATCH:
+            queue = rng.sample(data.indices, len(data.indices))
+        emoji, queue = queue[:BATCH], queue[BATCH:]
+        few = elapsed < FEW_PATCHES_UNTIL
+        regularisation = Regularisation(DROPOUT, FEW_PATCHES if few else GRID * GRID)
+        loss = batch_loss(parameters, data, emoji, tokenizer, regularisation, rng)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
+        optimiser.step()
+        step += 1
+        decay = min(EMA, (1 + step) / (10 + step))
+        with torch.no_grad():
+            for name, value in parameters.items():
+                average[name].lerp_(value, 1 - decay)
+        reported = loss.item() if step == 1 else 0.98 * reported + 0.02 * loss.item()
+        if step % 50 == 0:
+            scale = logit_scale(parameters).item()
+            print(f"step {step}  {elapsed:.1%}  loss {reported:.3f}  scale {scale:.1f}  rate {rate:.2e}", flush=True)
+        if step % 500 == 0:
+            torch.save(average, work / f"step-{step:06}.pt")
+    torch.save(average, work / "final.pt")
+    print(f"done: {step} steps", flush=True)
+
+
+def batch_loss(
+    p: Parameters,
+    data: Data,
+    emoji: list[int],
+    tokenizer: Tokenizer,
+    regularisation: Regularisation,
+    rng: random.Random,
+) -> Any:
+    said = [
+        [data.captions.naming(index, rng) for index in emoji],
+        [data.captions.describing(index, rng) for index in emoji],
+    ]
+    pictures = data.pictures[[rng.choice(data.of_emoji[index]) for index in emoji]]
+    pixels = normalise_pixels(augment(pictures, data.mirror[emoji]))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        images = encode_image(p, pixels, regularisation)
+        tokens = tokenizer.encode([caption.text for batch in said for caption in batch])
+        texts = encode_text(p, tokens, regularisation)
+    images = functional.normalize(images.float(), dim=-1)
+    texts = functional.normalize(texts.float(), dim=-1)
+    scale = logit_scale(p)
+    losses = [
+        contrast(images, part, scale, torch.from_numpy(data.captions.matches(emoji, batch)))
+        for part, batch in zip(texts.split(len(emoji)), said, strict=True)
+    ]
+    return sum(losses) / len(losses)
