@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from . import evaluate, export, train
-
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 commands = parser.add_subparsers(dest="command", required=True)
 for name, help_text in (
@@ -26,7 +24,14 @@ for name, help_text in (
         command.add_argument("--checkpoint", default="final.pt", help="file in WORK")
 arguments = parser.parse_args()
 if arguments.command == "train":
-    train.train(arguments.work, arguments.minutes, arguments.seed)
+    from .train import train
+
+    train(arguments.work, arguments.minutes, arguments.seed)
+elif arguments.command == "evaluate":
+    from .evaluate import evaluate
+
+    evaluate(arguments.work, arguments.work / arguments.checkpoint)
 else:
-    action = evaluate.evaluate if arguments.command == "evaluate" else export.export
-    action(arguments.work, arguments.work / arguments.checkpoint)
+    from .export import export  # which needs this package itself, and so its library
+
+    export(arguments.work, arguments.work / arguments.checkpoint)

@@ -24,19 +24,8 @@ STD = (0.26862954, 0.26130258, 0.27577711)
 MAX_LOGIT_SCALE = 100.0
 
 
-class Regularisation:
-    """What is left out by chance while training."""
-
-    def __init__(self, dropout: float = 0.0, patches: int = GRID * GRID) -> None:
-        self.dropout = dropout
-        self.patches = patches
-
-
-NONE = Regularisation()
-
-
 def new_parameters(seed: int) -> Parameters:
-    """CLIP's initialisation."""
+    """CLIP's initialisation, but the vision tower starts with places it can tell apart."""
     random = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int, std: float) -> Tensor:
@@ -44,8 +33,8 @@ def new_parameters(seed: int) -> Parameters:
 
     made: Parameters = {
         "v.class_embd": normal(VISION_WIDTH, std=VISION_WIDTH**-0.5),
-        "v.patch_embd.weight": normal(VISION_WIDTH, 3 * PATCH * PATCH, std=(3 * PATCH * PATCH) ** -0.5),
-        "v.position_embd.weight": normal(GRID * GRID + 1, VISION_WIDTH, std=0.5 * VISION_WIDTH**-0.5),
+        "v.patch_embd.weight": normal(VISION_WIDTH, 3 * PATCH * PATCH, std=0.5 * (3 * PATCH * PATCH) ** -0.5),
+        "v.position_embd.weight": _waves(),
         "t.token_embd.weight": normal(N_VOCAB, TEXT_WIDTH, std=0.02),
         "t.position_embd.weight": normal(CONTEXT, TEXT_WIDTH, std=0.01),
         "visual_projection.weight": normal(PROJECTION, VISION_WIDTH, std=VISION_WIDTH**-0.5),
@@ -75,6 +64,15 @@ def new_parameters(seed: int) -> Parameters:
     return made
 
 
+def _waves() -> Tensor:
+    """Sines and cosines of the row and of the column; nothing for the class token."""
+    frequencies = torch.logspace(0, -2, VISION_WIDTH // 4) * math.pi / 2
+    phases = torch.arange(GRID)[:, None] * frequencies
+    waves = torch.cat([phases.sin(), phases.cos()], dim=1)
+    places = torch.cat([waves[:, None].expand(-1, GRID, -1), waves[None].expand(GRID, -1, -1)], dim=2)
+    return torch.cat([torch.zeros(1, VISION_WIDTH), places.reshape(GRID * GRID, VISION_WIDTH)])
+
+
 def _norm(p: Parameters, name: str, x: Tensor) -> Tensor:
     return functional.layer_norm(x, x.shape[-1:], p[f"{name}.weight"], p[f"{name}.bias"], EPSILON)
 
@@ -83,45 +81,43 @@ def _linear(p: Parameters, name: str, x: Tensor) -> Tensor:
     return functional.linear(x, p[f"{name}.weight"], p[f"{name}.bias"])
 
 
-def _block(p: Parameters, name: str, x: Tensor, heads: int, causal: bool, dropout: float) -> Tensor:
+def _block(p: Parameters, name: str, x: Tensor, heads: int, causal: bool) -> Tensor:
     n, tokens, width = x.shape
     normed = _norm(p, f"{name}.ln1", x)
     weight = torch.cat([p[f"{name}.attn_{part}.weight"] for part in "qkv"])
     bias = torch.cat([p[f"{name}.attn_{part}.bias"] for part in "qkv"])
     qkv = functional.linear(normed, weight, bias).view(n, tokens, 3, heads, width // heads).permute(2, 0, 3, 1, 4)
     mixed = functional.scaled_dot_product_attention(qkv[0], qkv[1], qkv[2], is_causal=causal)
-    mixed = _linear(p, f"{name}.attn_out", mixed.transpose(1, 2).reshape(n, tokens, width))
-    x = x + functional.dropout(mixed, dropout, dropout > 0)
+    x = x + _linear(p, f"{name}.attn_out", mixed.transpose(1, 2).reshape(n, tokens, width))
     hidden = _linear(p, f"{name}.ffn_up", _norm(p, f"{name}.ln2", x))
-    hidden = _linear(p, f"{name}.ffn_down", hidden * torch.sigmoid(1.702 * hidden))
-    return x + functional.dropout(hidden, dropout, dropout > 0)
+    return x + _linear(p, f"{name}.ffn_down", hidden * torch.sigmoid(1.702 * hidden))
 
 
-def encode_image(p: Parameters, pixels: Tensor, regularisation: Regularisation = NONE) -> Tensor:
-    """Embeddings, not normalised, of normalised pixels [n][3][64][64]."""
+def encode_image(p: Parameters, pixels: Tensor, patches_kept: int = GRID * GRID) -> Tensor:
+    """Embeddings, not normalised, of normalised pixels [n][3][64][64]; training may drop patches by chance."""
     n = len(pixels)
     # Columns of the patch matrix are (y * patch + x) * 3 + channel.
     patches = pixels.view(n, 3, GRID, PATCH, GRID, PATCH).permute(0, 2, 4, 3, 5, 1).reshape(n, GRID * GRID, -1)
     positions = p["v.position_embd.weight"]
     tokens = functional.linear(patches, p["v.patch_embd.weight"]) + positions[1:]
-    if regularisation.patches < GRID * GRID:
-        kept = torch.rand(n, GRID * GRID).argsort(dim=1)[:, : regularisation.patches]
+    if patches_kept < GRID * GRID:
+        kept = torch.rand(n, GRID * GRID).argsort(dim=1)[:, :patches_kept]
         tokens = tokens.gather(1, kept[:, :, None].expand(-1, -1, VISION_WIDTH))
     first = (p["v.class_embd"] + positions[0]).expand(n, 1, -1)
     x = _norm(p, "v.pre_ln", torch.cat([first, tokens], dim=1))
     for layer in range(VISION_LAYERS):
-        x = _block(p, f"v.blk.{layer}", x, VISION_HEADS, False, regularisation.dropout)
+        x = _block(p, f"v.blk.{layer}", x, VISION_HEADS, False)
     return functional.linear(_norm(p, "v.post_ln", x[:, 0]), p["visual_projection.weight"])
 
 
-def encode_text(p: Parameters, sequences: list[list[int]], regularisation: Regularisation = NONE) -> Tensor:
+def encode_text(p: Parameters, sequences: list[list[int]]) -> Tensor:
     """Embeddings, not normalised, of token sequences with start and end."""
     longest = max(map(len, sequences))
     ids = torch.tensor([one + [0] * (longest - len(one)) for one in sequences])
     last = torch.tensor([len(one) - 1 for one in sequences])
     x = functional.embedding(ids, p["t.token_embd.weight"]) + p["t.position_embd.weight"][:longest]
     for layer in range(TEXT_LAYERS):
-        x = _block(p, f"t.blk.{layer}", x, TEXT_HEADS, True, regularisation.dropout)
+        x = _block(p, f"t.blk.{layer}", x, TEXT_HEADS, True)
     x = x[torch.arange(len(ids)), last]
     return functional.linear(_norm(p, "t.post_ln", x), p["text_projection.weight"])
 

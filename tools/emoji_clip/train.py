@@ -17,7 +17,6 @@ from .augment import augment
 from .model import (
     GRID,
     Parameters,
-    Regularisation,
     encode_image,
     encode_text,
     logit_scale,
@@ -29,10 +28,10 @@ from .vocabulary import Tokenizer, learn
 BATCH = 128
 LEARNING_RATE = 1e-3
 WEIGHT_DECAY = 0.1
-DROPOUT = 0.1
 EMA = 0.998
 WARM_UP_STEPS = 300
-FEW_PATCHES, FEW_PATCHES_UNTIL = 32, 0.6  # of 64, for this part of the time: faster, and harder to learn by heart
+FEW_PATCHES, FEW_PATCHES_UNTIL = 32, 0.65  # of 64, for this part of the time: faster, and harder to learn by heart
+NEIGHBOURS, NEIGHBOURS_FROM = 64, 0.4  # of a batch are neighbours in Unicode's order, later on: harder
 
 
 class Data(NamedTuple):
@@ -90,10 +89,14 @@ def train(work: Path, minutes: float, seed: int) -> None:
             group["lr"] = rate
         if len(queue) < BATCH:
             queue = rng.sample(data.indices, len(data.indices))
-        emoji, queue = queue[:BATCH], queue[BATCH:]
-        few = elapsed < FEW_PATCHES_UNTIL
-        regularisation = Regularisation(DROPOUT, FEW_PATCHES if few else GRID * GRID)
-        loss = batch_loss(parameters, data, emoji, tokenizer, regularisation, rng)
+        neighbours: list[int] = []
+        if elapsed >= NEIGHBOURS_FROM:
+            first = rng.randrange(len(data.indices) - NEIGHBOURS)
+            neighbours = data.indices[first : first + NEIGHBOURS]
+        emoji = list(dict.fromkeys([*neighbours, *queue]))[:BATCH]  # none twice
+        queue = queue[BATCH - len(neighbours) :]
+        patches = FEW_PATCHES if elapsed < FEW_PATCHES_UNTIL else GRID * GRID
+        loss = batch_loss(parameters, data, emoji, tokenizer, patches, rng)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
@@ -118,7 +121,7 @@ def batch_loss(
     data: Data,
     emoji: list[int],
     tokenizer: Tokenizer,
-    regularisation: Regularisation,
+    patches: int,
     rng: random.Random,
 ) -> Any:
     said = [
@@ -128,9 +131,9 @@ def batch_loss(
     pictures = data.pictures[[rng.choice(data.of_emoji[index]) for index in emoji]]
     pixels = normalise_pixels(augment(pictures, data.mirror[emoji]))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        images = encode_image(p, pixels, regularisation)
+        images = encode_image(p, pixels, patches)
         tokens = tokenizer.encode([caption.text for batch in said for caption in batch])
-        texts = encode_text(p, tokens, regularisation)
+        texts = encode_text(p, tokens)
     images = functional.normalize(images.float(), dim=-1)
     texts = functional.normalize(texts.float(), dim=-1)
     scale = logit_scale(p)
