@@ -52,6 +52,10 @@ class Captions:
         for row, said in enumerate(terms):
             self.has[row, [self._ids[term] for term in said]] = True
 
+    def names_apply(self) -> npt.NDArray[np.bool_]:
+        """[emoji][emoji]: whether the second one's name is true of the first."""
+        return self.has[:, [self._ids[one.name] for one in self._emoji]]
+
     def corpus(self) -> list[str]:
         """All texts that can be said, for the vocabulary."""
         said = [template.format("") for template in TEMPLATES]

@@ -16,6 +16,7 @@ from . import artwork, captions, catalogue
 from .augment import augment
 from .model import (
     GRID,
+    PROJECTION,
     Parameters,
     encode_image,
     encode_text,
@@ -23,14 +24,16 @@ from .model import (
     new_parameters,
     normalise_pixels,
 )
+from .muon import Muon
 from .vocabulary import Tokenizer, learn
 
 BATCH = 128
-LEARNING_RATE = 1e-3
+ADAMW_RATE, MUON_RATE = 1e-3, 3e-3
 WEIGHT_DECAY = 0.1
-EMA = 0.998
-WARM_UP_STEPS = 300
-FEW_PATCHES, FEW_PATCHES_UNTIL = 32, 0.65  # of 64, for this part of the time: faster, and harder to learn by heart
+EMA = 0.995
+WARM_UP_STEPS = 100
+NAMES_FROM = 300  # steps: before, embeddings move too fast to be kept
+FEW_PATCHES, FEW_PATCHES_UNTIL = 32, 0.8  # of 64, for this part of the time: faster, and harder to learn by heart
 NEIGHBOURS, NEIGHBOURS_FROM = 64, 0.4  # of a batch are neighbours in Unicode's order, later on: harder
 
 
@@ -58,11 +61,31 @@ def load(work: Path) -> Data:
     return Data(said, torch.from_numpy(np.ascontiguousarray(pictures)), of_emoji, trained, mirror)
 
 
-def contrast(images: Any, texts: Any, scale: Any, matches: Any) -> Any:
+class Names:
+    """The newest embedding of every emoji's name: wrong answers besides those of a batch, at no cost."""
+
+    def __init__(self, data: Data) -> None:
+        self._vectors = torch.zeros(len(data.of_emoji), PROJECTION)
+        self._known = torch.zeros(len(data.of_emoji), dtype=torch.bool)
+        self._apply = torch.from_numpy(data.captions.names_apply())
+
+    def wrong(self, images: Any, emoji: list[int], scale: Any) -> Any:
+        """Logits of the names that are neither in the batch nor true of a picture."""
+        left_out = self._apply[emoji] | ~self._known
+        left_out[:, emoji] = True
+        return (scale * images @ self._vectors.clone().T).masked_fill(left_out, -math.inf)
+
+    def learn(self, emoji: list[int], texts: Any) -> None:
+        self._vectors[emoji] = texts.detach()
+        self._known[emoji] = True
+
+
+def contrast(images: Any, texts: Any, scale: Any, matches: Any, more_wrong: Any) -> Any:
     """CLIP's loss, but a text that is true of another picture of the batch is no wrong answer for it."""
     logits = (scale * images @ texts.T).masked_fill(matches & ~torch.eye(len(images), dtype=torch.bool), -math.inf)
     target = torch.arange(len(images))
-    return (functional.cross_entropy(logits, target) + functional.cross_entropy(logits.T, target)) / 2
+    to_text = functional.cross_entropy(torch.cat([logits, more_wrong], dim=1), target)
+    return (to_text + functional.cross_entropy(logits.T, target)) / 2
 
 
 def train(work: Path, minutes: float, seed: int) -> None:
@@ -74,19 +97,16 @@ def train(work: Path, minutes: float, seed: int) -> None:
     tokenizer = Tokenizer(vocabulary, dropout=0.1)
     parameters = {name: value.requires_grad_() for name, value in new_parameters(seed).items()}
     average = {name: value.detach().clone() for name, value in parameters.items()}
-    matrices = [value for value in parameters.values() if value.ndim > 1]
-    others = [value for value in parameters.values() if value.ndim < 2]
-    optimiser = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}],
-        betas=(0.9, 0.98),
-        eps=1e-6,
-    )
+    in_blocks = [value for name, value in parameters.items() if ".blk." in name and value.ndim > 1]
+    others = [value for name, value in parameters.items() if not (".blk." in name and value.ndim > 1)]
+    muon = Muon(in_blocks, WEIGHT_DECAY)
+    adamw = torch.optim.AdamW(others, betas=(0.9, 0.98), eps=1e-6, weight_decay=0.0)
+    names = Names(data)
     begin, step, reported = time.monotonic(), 0, 0.0
     queue: list[int] = []
     while (elapsed := (time.monotonic() - begin) / (60 * minutes)) < 1:
-        rate = LEARNING_RATE * min(1, (step + 1) / WARM_UP_STEPS) * (1 + math.cos(math.pi * elapsed)) / 2
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        rate = min(1, (step + 1) / WARM_UP_STEPS) * (1 + math.cos(math.pi * elapsed)) / 2
+        adamw.param_groups[0]["lr"] = rate * ADAMW_RATE
         if len(queue) < BATCH:
             queue = rng.sample(data.indices, len(data.indices))
         neighbours: list[int] = []
@@ -96,11 +116,12 @@ def train(work: Path, minutes: float, seed: int) -> None:
         emoji = list(dict.fromkeys([*neighbours, *queue]))[:BATCH]  # none twice
         queue = queue[BATCH - len(neighbours) :]
         patches = FEW_PATCHES if elapsed < FEW_PATCHES_UNTIL else GRID * GRID
-        loss = batch_loss(parameters, data, emoji, tokenizer, patches, rng)
-        optimiser.zero_grad()
+        loss = batch_loss(parameters, data, emoji, tokenizer, patches, names, step >= NAMES_FROM, rng)
+        for value in parameters.values():
+            value.grad = None
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
-        optimiser.step()
+        muon.step(rate * MUON_RATE)
+        adamw.step()
         step += 1
         decay = min(EMA, (1 + step) / (10 + step))
         with torch.no_grad():
@@ -109,8 +130,8 @@ def train(work: Path, minutes: float, seed: int) -> None:
         reported = loss.item() if step == 1 else 0.98 * reported + 0.02 * loss.item()
         if step % 50 == 0:
             scale = logit_scale(parameters).item()
-            print(f"step {step}  {elapsed:.1%}  loss {reported:.3f}  scale {scale:.1f}  rate {rate:.2e}", flush=True)
-        if step % 500 == 0:
+            print(f"step {step}  {elapsed:.1%}  loss {reported:.3f}  scale {scale:.1f}  rate {rate:.3f}", flush=True)
+        if step % 250 == 0:
             torch.save(average, work / f"step-{step:06}.pt")
     torch.save(average, work / "final.pt")
     print(f"done: {step} steps", flush=True)
@@ -122,6 +143,8 @@ def batch_loss(
     emoji: list[int],
     tokenizer: Tokenizer,
     patches: int,
+    names: Names,
+    use_names: bool,
     rng: random.Random,
 ) -> Any:
     said = [
@@ -137,8 +160,10 @@ def batch_loss(
     images = functional.normalize(images.float(), dim=-1)
     texts = functional.normalize(texts.float(), dim=-1)
     scale = logit_scale(p)
-    losses = [
-        contrast(images, part, scale, torch.from_numpy(data.captions.matches(emoji, batch)))
-        for part, batch in zip(texts.split(len(emoji)), said, strict=True)
-    ]
-    return sum(losses) / len(losses)
+    naming, describing = texts.split(len(emoji))
+    matches = [torch.from_numpy(data.captions.matches(emoji, batch)) for batch in said]
+    more_wrong = names.wrong(images, emoji, scale) if use_names else images[:, :0]
+    names.learn(emoji, naming)
+    named = contrast(images, naming, scale, matches[0], more_wrong)
+    described = contrast(images, describing, scale, matches[1], images[:, :0])
+    return (named + described) / 2
