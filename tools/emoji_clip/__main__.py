@@ -20,13 +20,15 @@ for name, help_text in (
     if name == "train":
         command.add_argument("--minutes", type=float, default=65)
         command.add_argument("--seed", type=int, default=1)
+        command.add_argument("--start", help="file in WORK to go on from, with the whole schedule once more")
     else:
         command.add_argument("--checkpoint", default="final.pt", help="file in WORK")
 arguments = parser.parse_args()
 if arguments.command == "train":
     from .train import train
 
-    train(arguments.work, arguments.minutes, arguments.seed)
+    start = arguments.work / arguments.start if arguments.start else None
+    train(arguments.work, arguments.minutes, arguments.seed, start)
 elif arguments.command == "evaluate":
     from .evaluate import evaluate
 

@@ -88,14 +88,17 @@ def contrast(images: Any, texts: Any, scale: Any, matches: Any, more_wrong: Any)
     return (to_text + functional.cross_entropy(logits.T, target)) / 2
 
 
-def train(work: Path, minutes: float, seed: int) -> None:
+def train(work: Path, minutes: float, seed: int, start: Path | None = None) -> None:
+    """start: a checkpoint to go on from, with the whole schedule once more"""
     torch.manual_seed(seed)
     rng = random.Random(seed)
     data = load(work)
     vocabulary = work / "vocabulary.json"
-    learn(data.captions.corpus(), vocabulary)
+    if start is None:
+        learn(data.captions.corpus(), vocabulary)
     tokenizer = Tokenizer(vocabulary, dropout=0.1)
-    parameters = {name: value.requires_grad_() for name, value in new_parameters(seed).items()}
+    initial = new_parameters(seed) if start is None else torch.load(start)
+    parameters = {name: value.requires_grad_() for name, value in initial.items()}
     average = {name: value.detach().clone() for name, value in parameters.items()}
     in_blocks = [value for name, value in parameters.items() if ".blk." in name and value.ndim > 1]
     others = [value for name, value in parameters.items() if not (".blk." in name and value.ndim > 1)]
