@@ -23,9 +23,9 @@ demo: .venv/package  ## transcribe a recording, classify and search pictures
 	@multimodal models pull tiny.en
 	@recordings=$$(python clib/third_party/fetch.py whisper-cpp-samples)/samples && \
 	  multimodal transcribe "$$recordings/jfk.wav" --model tiny.en
-	@pictures=$$(python clib/third_party/fetch.py twemoji-pictures) && \
-	  multimodal classify "$$pictures/1f980.png" --labels "an animal" "something to eat" "a vehicle" "a building" && \
-	  multimodal search "$$pictures" "something to eat" --top 20 --index build/demo --html build/demo/found.html
+	@python tools/make_demo_pictures.py build/demo
+	@multimodal classify build/demo/1f980.png --labels "an animal" "something to eat" "a vehicle" "a building"
+	@multimodal search build/demo "something to eat" --top 20 --html build/demo/found.html
 
 lib: .venv/tools  ## build libmultimodal.so.1 and libmultimodal.a in build/lib
 	@tools/system_packages.sh build

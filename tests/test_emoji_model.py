@@ -10,6 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from gguf_reader import read_gguf
+from published import published
+
+from pyffi import Clip
 
 ROOT = Path(__file__).parents[1]
 MODEL = ROOT / "pyffi" / "models" / "emoji.gguf"
@@ -68,3 +71,33 @@ def test_its_tensors_have_the_shapes_its_keys_say(model: tuple[dict[str, Any], d
             assert tensors[f"{block}.attn_q.weight"].shape == (width // 16, width, 16)
     assert all(np.isfinite(values).all() for values in tensors.values())
     assert 1 < keys["clip.logit_scale"] <= 100
+
+
+def test_its_embeddings_are_those_of_pytorch() -> None:
+    """Which multiplied the weights of the file in float32; the fixture has the rule of its pictures."""
+    expected = json.loads((ROOT / "tests" / "fixtures" / "emoji_clip.json").read_text(encoding="utf-8"))
+    y, x, channel = np.ogrid[:64, :64, :3]
+    pictures = [
+        ((x * (k + 3) + y * (2 * k + 1) + 85 * channel + x * y * k // 16) % 256).astype(np.uint8) for k in range(5)
+    ]
+    with Clip("emoji") as clip:
+        assert [clip.tokenize(text) for text in expected["texts"]] == expected["tokens"]
+        assert clip.info.logit_scale == pytest.approx(expected["logit_scale"])
+        for found, wanted in (
+            (clip.encode_image(pictures, normalize=False), expected["images"]),
+            (clip.encode_text(expected["texts"], normalize=False), expected["text_embeddings"]),
+        ):
+            answers = np.array([line.split() for line in wanted], np.float64)
+            assert np.abs(found - answers).max() <= 2e-4 * np.abs(answers).max()
+
+
+@pytest.mark.parametrize(
+    ("picture", "kind"), [("1f980", "an animal"), ("1f422", "an animal"), ("1f354", "something to eat"),
+                          ("1f349", "something to eat"), ("1f369", "something to eat")],
+)  # fmt: skip
+def test_it_tells_what_kind_of_thing_a_picture_shows_that_it_was_not_trained_on(picture: str, kind: str) -> None:
+    """Crab, turtle, hamburger, watermelon and doughnut were held out."""
+    path = published("twemoji-pictures") / f"{picture}.png"
+    with Clip("emoji") as clip:
+        best = clip.classify(path, ["an animal", "something to eat", "a vehicle", "a building"])[0]
+    assert best.label == kind
