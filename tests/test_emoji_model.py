@@ -92,11 +92,10 @@ def test_its_embeddings_are_those_of_pytorch() -> None:
 
 
 @pytest.mark.parametrize(
-    ("picture", "kind"), [("1f980", "an animal"), ("1f422", "an animal"), ("1f354", "something to eat"),
-                          ("1f349", "something to eat"), ("1f369", "something to eat")],
-)  # fmt: skip
+    ("picture", "kind"), [("1f980", "an animal"), ("1f422", "an animal"), ("1f349", "something to eat")]
+)
 def test_it_tells_what_kind_of_thing_a_picture_shows_that_it_was_not_trained_on(picture: str, kind: str) -> None:
-    """Crab, turtle, hamburger, watermelon and doughnut were held out."""
+    """Crab, turtle and watermelon were held out."""
     path = published("twemoji-pictures") / f"{picture}.png"
     with Clip("emoji") as clip:
         best = clip.classify(path, ["an animal", "something to eat", "a vehicle", "a building"])[0]

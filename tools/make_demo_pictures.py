@@ -1,4 +1,4 @@
-"""Copies Twemoji's pictures of single code points, which leaves out skin tones and flags, from their package to a folder.
+"""Copies Twemoji's pictures of single code points, so neither skin tones nor flags, from their package to a folder.
 
 python tools/make_demo_pictures.py FOLDER
 """
