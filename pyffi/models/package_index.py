@@ -6,6 +6,7 @@ broken off fetches only what is missing. Nothing of a package is installed or ru
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -88,7 +89,7 @@ def _watch(process: subprocess.Popen[bytes], package: Package, scratch: Path, on
             process.wait(timeout=_POLL)
             return
         except subprocess.TimeoutExpired:
-            arrived = sum(_size(path) for path in scratch.rglob("*.whl"))
+            arrived = _arrived(scratch)
         if arrived > size:
             size, changed = arrived, time.monotonic()
             on_progress(package.requirement, min(size, package.size), package.size)
@@ -96,11 +97,15 @@ def _watch(process: subprocess.Popen[bytes], package: Package, scratch: Path, on
             raise SourceError(f"pip received nothing for {STALL_TIMEOUT:.0f} s")
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # pip has just moved it
-        return 0
+def _arrived(scratch: Path) -> int:
+    """The bytes of the wheels below a folder in which pip makes, moves and removes files and folders meanwhile."""
+    total = 0
+    for folder, _, files in os.walk(scratch):  # passes over a folder that has just gone, which Path.rglob does not
+        for name in files:
+            if name.endswith(".whl"):
+                with contextlib.suppress(FileNotFoundError):
+                    total += os.stat(os.path.join(folder, name)).st_size
+    return total
 
 
 def _reason(log: str, package: Package) -> str:
