@@ -31,6 +31,8 @@ constexpr int few_rows_panels(int rows) {
 #endif
 }
 constexpr int kFewRows = kTileRows < 8 ? kTileRows : 8;
+constexpr int kFetchRows = 5;            // fewer take the weights faster than they come, fetched ahead or not
+constexpr size_t kFetchDistance = 4096;  // bytes: the processor fetches ahead by itself, up to the end of a page
 
 // k is cut into blocks of so many: a tile's weights and x fit the first-level cache.
 constexpr int kDepth = 192;
@@ -45,11 +47,24 @@ MM_INLINE Vec load_weights(const uint16_t* p) {
     return load_f16(p);
 }
 
+// Weights that are needed next and fetched meanwhile, some bytes of each panel in each step of k. Without, every tile
+// that is the first to use a panel waits for the memory.
+struct Ahead {
+    uintptr_t panel;      // may be past the end of the weights: fetching nothing is no fault
+    size_t panel_stride;  // bytes
+    size_t step;          // bytes
+};
+
 // sum[r][p] += x[r][0 .. depth) . panel p
-template <int kRows, int kPanels, typename Weight>
+template <int kRows, int kPanels, bool kFetch, typename Weight>
 MM_INLINE void accumulate(Vec (&sum)[kRows][kPanels], const float* x, size_t x_stride, const Weight* w,
-                          size_t panel_stride, int depth) {
+                          size_t panel_stride, int depth, Ahead ahead) {
     for (int k = 0; k < depth; ++k) {
+        if constexpr (kFetch) {
+            MM_UNROLL for (int p = 0; p < kPanels; ++p) __builtin_prefetch(
+                reinterpret_cast<const void*>(ahead.panel + static_cast<size_t>(p) * ahead.panel_stride), 0, 2);
+            ahead.panel += ahead.step;
+        }
         Vec b[kPanels];
         MM_UNROLL for (int p = 0; p < kPanels; ++p) b[p] = load_weights(w + static_cast<size_t>(p) * panel_stride);
         MM_UNROLL for (int r = 0; r < kRows; ++r) {
@@ -113,10 +128,12 @@ template <int kRows, int kPanels, typename Weight>
 inline void few_rows_tile(const LinearArgs& args, int row, int panel) {
     Vec sum[kRows][kPanels];
     MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p) sum[r][p] = broadcast(0.0f);
-    accumulate<kRows, kPanels>(
-        sum, args.x + static_cast<size_t>(row) * args.x_stride, args.x_stride,
-        static_cast<const Weight*>(args.w.data) + static_cast<size_t>(panel) * args.w.panel_stride, args.w.panel_stride,
-        args.w.k);
+    const size_t stride = args.w.panel_stride;
+    const Weight* const w = static_cast<const Weight*>(args.w.data) + static_cast<size_t>(panel) * stride;
+    const Ahead ahead{reinterpret_cast<uintptr_t>(w) + kFetchDistance, stride * sizeof(Weight),
+                      kPanel * sizeof(Weight)};
+    accumulate<kRows, kPanels, kRows >= kFetchRows>(sum, args.x + static_cast<size_t>(row) * args.x_stride,
+                                                    args.x_stride, w, stride, args.w.k, ahead);
     float sums[kRows * kPanels * kPanel];
     MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p)
         store(sums + (r * kPanels + p) * kPanel, sum[r][p]);
@@ -159,6 +176,7 @@ struct Tile {
     int depth;
     float* sum;        // rows are kSumStride apart
     bool first, last;  // block of k
+    Ahead ahead;       // the next tile's weights
 };
 
 template <int kRows, int kPanels>
@@ -167,7 +185,7 @@ inline void many_rows_tile(const LinearArgs& args, const Tile& t, int row, int p
     float* const sums = t.sum;
     MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p) sum[r][p] =
         t.first ? broadcast(0.0f) : load(sums + r * kSumStride + p * kPanel);
-    accumulate<kRows, kPanels>(sum, t.x, kDepthStride, t.w, t.panel_stride, t.depth);
+    accumulate<kRows, kPanels, true>(sum, t.x, kDepthStride, t.w, t.panel_stride, t.depth, t.ahead);
     MM_UNROLL for (int r = 0; r < kRows; ++r) MM_UNROLL for (int p = 0; p < kPanels; ++p)
         store(sums + r * kSumStride + p * kPanel, sum[r][p]);
     if (t.last) finish(args, row, kRows, panel, kPanels, sums, kSumStride);
@@ -183,14 +201,17 @@ inline void many_rows_tile_of(int rows, const LinearArgs& args, const Tile& t, i
     }
 }
 
-// All row tiles of one group of kPanels panels, for one block of k. Heights differ by at most one.
+// All row tiles of one group of kPanels panels, for one block of k. Heights differ by at most one, and each fetches the
+// same share of the next group's weights.
 template <int kPanels>
 inline void row_tiles(const LinearArgs& args, Tile t, int row0, int rows, int panel) {
     const int tiles = (rows + kTileRows - 1) / kTileRows;
+    t.ahead.step /= static_cast<size_t>(tiles);
     for (int i = 0, row = 0; i < tiles; ++i) {
         const int height = rows / tiles + (i < rows % tiles ? 1 : 0);
         many_rows_tile_of<kTileRows, kPanels>(height, args, t, row0 + row, panel);
         t.x += height * kDepthStride;
+        t.ahead.panel += static_cast<size_t>(t.depth) * t.ahead.step;
         t.sum += height * kSumStride;
         row += height;
     }
@@ -204,10 +225,14 @@ inline void copy_block(const float* x, size_t x_stride, int rows, int depth, flo
     }
 }
 
-// One block of k for kPanels panels: weights as f32, then the row tiles.
+// One block of k for kPanels panels: weights as f32, then the row tiles. The next group's weights start at element
+// `next`.
 template <int kPanels>
-inline void panel_group(const LinearArgs& args, Scratch& scratch, Tile t, int row0, int rows, int panel, int k0) {
+inline void panel_group(const LinearArgs& args, Scratch& scratch, Tile t, int row0, int rows, int panel, int k0,
+                        size_t next) {
     const size_t first = static_cast<size_t>(panel) * args.w.panel_stride + static_cast<size_t>(k0) * kPanel;
+    const size_t size = dtype_size(args.w.type);
+    t.ahead = {reinterpret_cast<uintptr_t>(args.w.data) + next * size, args.w.panel_stride * size, kPanel * size};
     if (args.w.type == DType::f32) {
         t.w = static_cast<const float*>(args.w.data) + first;
         t.panel_stride = args.w.panel_stride;
@@ -231,14 +256,19 @@ inline void many_rows(const LinearArgs& args, int row0, int rows, int panel0, in
         t.first = k0 == 0;
         t.last = k0 + t.depth == args.w.k;
         copy_block(args.x + static_cast<size_t>(row0) * args.x_stride + k0, args.x_stride, rows, t.depth, scratch.x);
+        // After the last panels, the first ones of the next block.
+        const auto next = [&](int p) {
+            return static_cast<size_t>(panel0 + (p < panels ? p : 0)) * args.w.panel_stride +
+                   static_cast<size_t>(p < panels ? k0 : k0 + t.depth) * kPanel;
+        };
         int p = 0;
         for (; p + kTilePanels <= panels; p += kTilePanels) {
             t.sum = scratch.sum + p * kPanel;
-            panel_group<kTilePanels>(args, scratch, t, row0, rows, panel0 + p, k0);
+            panel_group<kTilePanels>(args, scratch, t, row0, rows, panel0 + p, k0, next(p + kTilePanels));
         }
         for (; p < panels; ++p) {
             t.sum = scratch.sum + p * kPanel;
-            panel_group<1>(args, scratch, t, row0, rows, panel0 + p, k0);
+            panel_group<1>(args, scratch, t, row0, rows, panel0 + p, k0, next(p + 1));
         }
         k0 += t.depth;
     } while (k0 < args.w.k);
