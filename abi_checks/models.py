@@ -1,4 +1,4 @@
-"""What conformance programs are given: small synthetic models, done in an instant under emulation too, and a picture."""
+"""What conformance programs are given: synthetic models, done in an instant under emulation too, and a picture."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from clip_files import write_clip
 from model_files import small_model, store_gguf
+
+PICTURE = Path(__file__).parents[1] / "tests" / "fixtures" / "pictures" / "alpha.png"
 
 
 @dataclass(frozen=True)
@@ -32,5 +33,5 @@ def write_inputs(folder: Path) -> Inputs:
     inputs = Inputs(folder / "whisper.gguf", folder / "clip.gguf", folder / "picture.png")
     store_gguf(inputs.whisper, small_model(), "f16")
     write_clip(inputs.clip)
-    shutil.copyfile(ROOT / "tests" / "fixtures" / "pictures" / "rgba.png", inputs.picture)
+    shutil.copyfile(PICTURE, inputs.picture)
     return inputs
