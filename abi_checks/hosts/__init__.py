@@ -1,0 +1,1 @@
+"""Host languages: each has a folder with its conformance program and how it is built and run."""
