@@ -1,0 +1,104 @@
+"""Proves the ABI on each processor and from each host language: a table of properties, and reports."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+import ffi_build
+from abi_checks.checks import Check, NotCheckable, Subject, Tier, all_checks
+from abi_checks.platforms import PLATFORMS, Platform, build
+from abi_checks.results import Outcome, Result, is_good, print_table, write_json, write_junit
+
+COMMAND = "python -m abi_checks"
+
+
+def subject_of(platform: Platform, check: Check) -> Subject:
+    """The library as it is built for a platform, and an empty folder."""
+    work = platform.work / "checks" / check.id
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    return Subject(platform, build(platform), ffi_build.HEADER, work)
+
+
+def run_check(check: Check, platform: Platform) -> Result:
+    started = time.monotonic()
+    outcome: Outcome
+    try:
+        if platform.missing:
+            raise NotCheckable(f"missing here: {platform.missing}. `make test-packages` installs what Debian has.")
+        outcome, detail = "pass", check.run(subject_of(platform, check)) or ""
+    except NotCheckable as reason:
+        outcome, detail = "not checkable", str(reason)
+    except Exception as error:  # whatever goes wrong, the property is not proved, and the others are still looked at
+        kind = "" if type(error).__module__.startswith("abi_checks") else f"{type(error).__name__}: "
+        outcome, detail = "fail", f"{kind}{error}"
+    return Result(
+        check.topic,
+        check.name,
+        check.title,
+        platform.name,
+        "",
+        outcome,
+        time.monotonic() - started,
+        detail,
+        f"{COMMAND} --only {check.id} --platform {platform.name}",
+    )
+
+
+def planned(checks: Sequence[Check], platforms: Sequence[Platform]) -> Iterator[tuple[Check, Platform]]:
+    """Which check runs where."""
+    for check in checks:
+        machines: set[str] = set()
+        for platform in platforms:
+            if check.where == "platform" or platform.machine not in machines:
+                yield check, platform
+            machines.add(platform.machine)
+            if check.where == "once":
+                break
+
+
+@click.group(help=__doc__, invoke_without_command=True)
+@click.option("--tier", type=click.Choice(["quick", "full"]), default="full", show_default=True, help="How much.")
+@click.option("--platform", "names", multiple=True, type=click.Choice(list(PLATFORMS)), help="Only there (repeatable).")
+@click.option("--only", "wanted", multiple=True, metavar="CHECK", help="A topic, or topic.property (repeatable).")
+@click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the results there, too.")
+@click.option("--junit", "junit_path", type=click.Path(path_type=Path), help="The same as JUnit's XML.")
+@click.pass_context
+def main(
+    ctx: click.Context,
+    tier: Tier,
+    names: Sequence[str],
+    wanted: Sequence[str],
+    json_path: Path | None,
+    junit_path: Path | None,
+) -> None:
+    if ctx.invoked_subcommand is not None:
+        return
+    console = Console()
+    checks = [
+        check
+        for check in all_checks().values()
+        if (tier == "full" or check.tier == "quick") and (not wanted or {check.topic, check.id} & set(wanted))
+    ]
+    unknown = set(wanted) - {name for check in all_checks().values() for name in (check.topic, check.id)}
+    if unknown:
+        raise click.BadParameter(f"there is no check {', '.join(sorted(unknown))}", param_hint="--only")
+    platforms = [PLATFORMS[name] for name in names or PLATFORMS]
+    results = [run_check(check, platform) for check, platform in planned(checks, platforms)]
+    print_table(results, console)
+    if json_path:
+        write_json(results, json_path)
+    if junit_path:
+        write_junit(results, junit_path)
+    sys.exit(0 if is_good(results, allow_not_checkable=False) else 1)
+
+
+if __name__ == "__main__":
+    main()
