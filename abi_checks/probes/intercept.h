@@ -26,19 +26,19 @@ typedef void (*any_function)(void);
 
 /* intercept.S knows the offsets. */
 struct frame {
-    uint64_t integers[8];       /*   0: argument registers; after the call the result's: rax rdx | x0 x1 */
-    uint64_t indirect;          /*  64: x8, the address of memory for the result */
-    uint64_t stack;             /*  72: address of the first argument on the stack */
-    unsigned char vectors[128]; /*  80: xmm0 to xmm7 | v0 to v7; the result's: xmm0 xmm1 | v0 to v3 */
-    any_function target;        /* 208: NULL: none */
-    uint64_t entry;             /* 216: which of the entry points */
-    uint64_t return_address;    /* 224 */
-    uint64_t flags[2];          /* 232: processor flags at entry, and after the call (x86-64) */
-    uint64_t stack_after;       /* 248: stack pointer after the call; `stack` if all is well */
-    uint64_t saved[11];         /* 256: the caller's registers that a callee must keep */
-    uint64_t filled[11];        /* 344: what the target found in them, */
-    uint64_t kept[11];          /* 432: and left */
-    uint64_t unused[7];         /* 520 */
+    uint64_t integers[8];             /*   0: argument registers; after the call the result's: rax rdx | x0 x1 */
+    uint64_t indirect;                /*  64: x8, the address of memory for the result */
+    uint64_t stack;                   /*  72: address of the first argument on the stack */
+    unsigned char vectors[128];       /*  80: xmm0 to xmm7 | v0 to v7; the result's: xmm0 xmm1 | v0 to v3 */
+    any_function target;              /* 208: NULL: none */
+    uint64_t entry;                   /* 216: which of the entry points */
+    uint64_t return_address;          /* 224 */
+    uint64_t flags[2];                /* 232: processor flags at entry, and after the call (x86-64) */
+    uint64_t stack_after;             /* 248: stack pointer after the call; `stack` if all is well */
+    uint64_t saved[11];               /* 256: the caller's registers that a callee must keep */
+    uint64_t filled[11];              /* 344: what the target found in them, */
+    uint64_t kept[11];                /* 432: and left */
+    uint64_t unused[7];               /* 520 */
     unsigned char saved_higher[384];  /* 576: the same for vector registers from number 8 on */
     unsigned char filled_higher[384]; /* 960 */
     unsigned char kept_higher[384];   /* 1344, of 1728 */
@@ -56,13 +56,13 @@ void intercept_on_log(void);
 extern any_function intercept_targets[N_ENTRIES];
 
 /* Called before and after the function that is stood for; NULL: nothing is. */
-extern void (*intercept_before)(struct frame *frame);
-extern void (*intercept_after)(struct frame *frame);
+extern void (*intercept_before)(struct frame* frame);
+extern void (*intercept_after)(struct frame* frame);
 
 /* Whether a register (by its index in `kept` or `kept_higher`) came back as it was; its name. */
-int is_kept(const struct frame *frame, int i);
-const char *kept_name(int i);
-int is_low_half_kept(const struct frame *frame, int i); /* of vector register FIRST_HIGHER + i */
-int is_high_half_kept(const struct frame *frame, int i);
+int is_kept(const struct frame* frame, int i);
+const char* kept_name(int i);
+int is_low_half_kept(const struct frame* frame, int i); /* of vector register FIRST_HIGHER + i */
+int is_high_half_kept(const struct frame* frame, int i);
 
 #endif
