@@ -12,7 +12,11 @@ import click
 from rich.console import Console
 
 import ffi_build
+from abi_checks import baseline
 from abi_checks.checks import Check, NotCheckable, Subject, Tier, all_checks
+from abi_checks.elf import Elf
+from abi_checks.interface import read_interface
+from abi_checks.layouts import compiled_layouts
 from abi_checks.platforms import PLATFORMS, Platform, build
 from abi_checks.results import Outcome, Result, is_good, print_table, write_json, write_junit
 
@@ -81,7 +85,7 @@ def main(
 ) -> None:
     if ctx.invoked_subcommand is not None:
         return
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 150)  # of a log
     checks = [
         check
         for check in all_checks().values()
@@ -98,6 +102,23 @@ def main(
     if junit_path:
         write_junit(results, junit_path)
     sys.exit(0 if is_good(results, allow_not_checkable=False) else 1)
+
+
+@main.command()
+def record() -> None:
+    """Record what the header declares and how it is laid out: the baseline of this ABI version.
+
+    Only after a change that is meant, and the commit says why.
+    """
+    interface = read_interface()
+    baseline.write("declarations", baseline.declarations(interface))
+    oldest = {}
+    for platform in PLATFORMS.values():
+        if platform.machine not in oldest:
+            layouts = compiled_layouts(platform, "gcc", "c99", ffi_build.HEADER, platform.work)
+            baseline.write(f"layouts-{platform.machine}", layouts)
+            oldest[platform.machine] = {"glibc": Elf(build(platform) / "libmultimodal.so.1").newest_glibc}
+    baseline.write("platforms", oldest)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,13 @@ class Platform:
         """gcc, g++, nm, readelf and so on, for this processor."""
         return name if self.machine == "x86_64" else f"{self.triplet}-{name}"
 
+    def compiler(self, name: str, language: str) -> tuple[str, ...]:
+        """The command of a compiler, gcc or clang, for C or C++."""
+        if name == "gcc":
+            return (self.tool("g++" if language == "c++" else "gcc"),)
+        target = () if self.machine == "x86_64" else (f"--target={self.triplet}",)
+        return ("clang++" if language == "c++" else "clang", *target)
+
     @property
     def missing(self) -> str:
         """What this machine lacks to run it; empty if nothing."""

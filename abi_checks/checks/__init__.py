@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -19,7 +19,8 @@ Tier: TypeAlias = Literal["quick", "full"]
 # Where a check runs: on every platform, on the first of each machine, or once.
 Where: TypeAlias = Literal["platform", "machine", "once"]
 
-TOPICS = ("layout",)
+TOPICS = ("layout", "symbols")
+SHOWN = 12  # lines of what a check found
 
 
 class Failed(Exception):
@@ -88,3 +89,10 @@ def all_checks() -> Mapping[str, Check]:
     for topic in TOPICS:
         importlib.import_module(f"abi_checks.checks.{topic}")
     return _checks
+
+
+def expect_none(faults: Iterable[str]) -> None:
+    """Fails with the first faults, a line each, if there are any."""
+    lines = list(faults)
+    if lines:
+        raise Failed("\n".join(lines[:SHOWN] + ([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])))
