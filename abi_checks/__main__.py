@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 
 import ffi_build
-from abi_checks import baseline
+from abi_checks import abigail, baseline
 from abi_checks.checks import Check, NotCheckable, Subject, Tier, all_checks
 from abi_checks.elf import Elf
 from abi_checks.interface import read_interface
@@ -117,7 +117,10 @@ def record() -> None:
         if platform.machine not in oldest:
             layouts = compiled_layouts(platform, "gcc", "c99", ffi_build.HEADER, platform.work)
             baseline.write(f"layouts-{platform.machine}", layouts)
-            oldest[platform.machine] = {"glibc": Elf(build(platform) / "libmultimodal.so.1").newest_glibc}
+            library = build(platform) / "libmultimodal.so.1"
+            described = abigail.describe(library, ffi_build.HEADER.parent)
+            (baseline.FOLDER / f"multimodal-1-{platform.machine}.abi").write_text(described, encoding="utf-8")
+            oldest[platform.machine] = {"glibc": Elf(library).newest_glibc}
     baseline.write("platforms", oldest)
 
 
