@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -19,6 +20,7 @@ from abi_checks.interface import read_interface
 from abi_checks.layouts import compiled_layouts
 from abi_checks.platforms import PLATFORMS, Platform, build
 from abi_checks.results import Outcome, Result, is_good, print_table, write_json, write_junit
+from abi_checks.self_test import self_test as prove
 
 COMMAND = "python -m abi_checks"
 
@@ -72,6 +74,7 @@ def planned(checks: Sequence[Check], platforms: Sequence[Platform]) -> Iterator[
 @click.option("--tier", type=click.Choice(["quick", "full"]), default="full", show_default=True, help="How much.")
 @click.option("--platform", "names", multiple=True, type=click.Choice(list(PLATFORMS)), help="Only there (repeatable).")
 @click.option("--only", "wanted", multiple=True, metavar="CHECK", help="A topic, or topic.property (repeatable).")
+@click.option("--self-test", is_flag=True, help="Run the checks on mutants, each of which must be found.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the results there, too.")
 @click.option("--junit", "junit_path", type=click.Path(path_type=Path), help="The same as JUnit's XML.")
 @click.pass_context
@@ -80,6 +83,7 @@ def main(
     tier: Tier,
     names: Sequence[str],
     wanted: Sequence[str],
+    self_test: bool,
     json_path: Path | None,
     junit_path: Path | None,
 ) -> None:
@@ -95,7 +99,10 @@ def main(
     if unknown:
         raise click.BadParameter(f"there is no check {', '.join(sorted(unknown))}", param_hint="--only")
     platforms = [PLATFORMS[name] for name in names or PLATFORMS]
-    results = [run_check(check, platform) for check, platform in planned(checks, platforms)]
+    if self_test:
+        results = prove(list(all_checks().values()), jobs=len(os.sched_getaffinity(0)))
+    else:
+        results = [run_check(check, platform) for check, platform in planned(checks, platforms)]
     print_table(results, console)
     if json_path:
         write_json(results, json_path)

@@ -70,5 +70,7 @@ def differences(expected: Any, found: Any, path: str = "") -> list[str]:
                 lines.append(f"{place}: new; is {json.dumps(found[key])}")
             else:
                 lines += differences(expected[key], found[key], place)
+        if not lines and list(expected) != list(found):
+            lines.append(f"{path}: the order is {', '.join(found)}, was {', '.join(expected)}".strip())
         return lines
     return [] if expected == found else [f"{path}: {json.dumps(expected)} became {json.dumps(found)}"]
