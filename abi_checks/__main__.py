@@ -19,6 +19,7 @@ from abi_checks.elf import Elf
 from abi_checks.interface import read_interface
 from abi_checks.layouts import compiled_layouts
 from abi_checks.platforms import PLATFORMS, Platform, build
+from abi_checks.report import write_report
 from abi_checks.results import Outcome, Result, is_good, print_table, write_json, write_junit
 from abi_checks.self_test import self_test as prove
 
@@ -77,6 +78,7 @@ def planned(checks: Sequence[Check], platforms: Sequence[Platform]) -> Iterator[
 @click.option("--self-test", is_flag=True, help="Run the checks on mutants, each of which must be found.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the results there, too.")
 @click.option("--junit", "junit_path", type=click.Path(path_type=Path), help="The same as JUnit's XML.")
+@click.option("--html", "html_path", type=click.Path(path_type=Path), help="A report to look at, in one file.")
 @click.pass_context
 def main(
     ctx: click.Context,
@@ -86,6 +88,7 @@ def main(
     self_test: bool,
     json_path: Path | None,
     junit_path: Path | None,
+    html_path: Path | None,
 ) -> None:
     if ctx.invoked_subcommand is not None:
         return
@@ -108,6 +111,8 @@ def main(
         write_json(results, json_path)
     if junit_path:
         write_junit(results, junit_path)
+    if html_path:
+        write_report(results, html_path)
     sys.exit(0 if is_good(results, allow_not_checkable=False) else 1)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from abi_checks.platforms import Platform
 
@@ -20,6 +21,7 @@ Tier: TypeAlias = Literal["quick", "full"]
 Where: TypeAlias = Literal["platform", "machine", "once"]
 
 TOPICS = ("layout", "symbols", "evolution")
+EXHIBITS = "exhibits"  # folder of a check that holds them
 SHOWN = 12  # lines of what a check found
 
 
@@ -47,6 +49,12 @@ class Subject:
     @property
     def archive(self) -> Path:
         return self.folder / "libmultimodal.a"
+
+    def exhibit(self, name: str, value: Any) -> None:
+        """Puts what was found into the report: JSON that report.html.j2 knows how to draw."""
+        folder = self.work / EXHIBITS
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
 
 
 Proof: TypeAlias = Callable[[Subject], str | None]  # what it returns is shown beside the pass
