@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -14,7 +14,7 @@ from rich.console import Console
 
 import ffi_build
 from abi_checks import abigail, baseline
-from abi_checks.checks import Check, NotCheckable, Subject, Tier, all_checks
+from abi_checks.checks import Check, NotCheckable, Subject, Tier, Where, all_checks
 from abi_checks.elf import Elf
 from abi_checks.interface import read_interface
 from abi_checks.layouts import compiled_layouts
@@ -61,14 +61,15 @@ def run_check(check: Check, platform: Platform) -> Result:
 
 def planned(checks: Sequence[Check], platforms: Sequence[Platform]) -> Iterator[tuple[Check, Platform]]:
     """Which check runs where."""
+    distinct: dict[Where, Callable[[Platform], str]] = {
+        "platform": lambda platform: platform.name,
+        "build": lambda platform: platform.variant,
+        "machine": lambda platform: platform.machine,
+        "once": lambda platform: "",
+    }
     for check in checks:
-        machines: set[str] = set()
-        for platform in platforms:
-            if check.where == "platform" or platform.machine not in machines:
-                yield check, platform
-            machines.add(platform.machine)
-            if check.where == "once":
-                break
+        first = {distinct[check.where](platform): platform for platform in reversed(platforms)}
+        yield from ((check, platform) for platform in platforms if platform in first.values())
 
 
 @click.group(help=__doc__, invoke_without_command=True)

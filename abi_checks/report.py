@@ -35,7 +35,7 @@ def write_report(results: Sequence[Result], path: Path) -> None:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    platforms = [PLATFORMS[name] for name in dict.fromkeys(result.platform for result in results)]
+    platforms = [PLATFORMS[name] for name in platform_names(results)]
     exhibits = {platform.name: _exhibits(platform) for platform in platforms}
     path.write_text(
         environment.get_template("report.html.j2").render(

@@ -17,8 +17,8 @@ from typing import Any, Literal, TypeAlias
 from abi_checks.platforms import Platform
 
 Tier: TypeAlias = Literal["quick", "full"]
-# Where a check runs: on every platform, on the first of each machine, or once.
-Where: TypeAlias = Literal["platform", "machine", "once"]
+# Where a check runs: on every platform, on the first of each build of the library, of each machine, or once.
+Where: TypeAlias = Literal["platform", "build", "machine", "once"]
 
 TOPICS = ("layout", "symbols", "evolution")
 EXHIBITS = "exhibits"  # folder of a check that holds them
@@ -77,7 +77,7 @@ class Check:
 _checks: dict[str, Check] = {}
 
 
-def check(tier: Tier = "quick", where: Where = "machine") -> Callable[[Proof], Proof]:
+def check(tier: Tier = "quick", where: Where = "build") -> Callable[[Proof], Proof]:
     """Registers the proof of a property. Its module is the topic, the first line of its docstring the title."""
 
     def register(function: Proof) -> Proof:

@@ -24,7 +24,7 @@ def library_is_compatible(subject: Subject) -> str:
     return abigail.compare(recorded, subject.library, subject.header.parent, subject.work)
 
 
-@check()
+@check(where="machine")
 def header_compiles_in_every_dialect(subject: Subject) -> str:
     """The header compiles alone and twice, strictly, as C99 to C23 and C++11 to C++23, by GCC and Clang"""
     source = subject.work / "alone"

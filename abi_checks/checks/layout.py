@@ -23,7 +23,7 @@ def declarations_are_recorded(subject: Subject) -> str:
     return ", ".join(f"{len(part)} {name}" for name, part in found.items())
 
 
-@check()
+@check(where="machine")
 def compilers_agree(subject: Subject) -> str:
     """Size, alignment and offsets are those recorded, for GCC and Clang, C and C++"""
     expected = baseline.read(f"layouts-{subject.platform.machine}")
