@@ -16,7 +16,7 @@ from abi_checks import baseline
 from abi_checks.checks import EXHIBITS
 from abi_checks.elf import Elf
 from abi_checks.platforms import PLATFORMS, Platform, build, run
-from abi_checks.results import Result
+from abi_checks.results import Result, platform_names
 
 ROW = 8  # bytes in a row of a struct's map
 
