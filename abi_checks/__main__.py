@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
 
 import ffi_build
-from abi_checks.checks import Check, NotCheckable, Subject, Tier, all_checks
+from abi_checks import abigail, baseline
+from abi_checks.checks import Check, NotCheckable, Subject, Tier, Where, all_checks
+from abi_checks.elf import Elf
+from abi_checks.interface import read_interface
+from abi_checks.layouts import compiled_layouts
 from abi_checks.platforms import PLATFORMS, Platform, build
+from abi_checks.report import write_report
 from abi_checks.results import Outcome, Result, is_good, print_table, write_json, write_junit
+from abi_checks.self_test import self_test as prove
 
 COMMAND = "python -m abi_checks"
 
@@ -54,34 +61,39 @@ def run_check(check: Check, platform: Platform) -> Result:
 
 def planned(checks: Sequence[Check], platforms: Sequence[Platform]) -> Iterator[tuple[Check, Platform]]:
     """Which check runs where."""
+    distinct: dict[Where, Callable[[Platform], str]] = {
+        "platform": lambda platform: platform.name,
+        "build": lambda platform: platform.variant,
+        "machine": lambda platform: platform.machine,
+        "once": lambda platform: "",
+    }
     for check in checks:
-        machines: set[str] = set()
-        for platform in platforms:
-            if check.where == "platform" or platform.machine not in machines:
-                yield check, platform
-            machines.add(platform.machine)
-            if check.where == "once":
-                break
+        first = {distinct[check.where](platform): platform for platform in reversed(platforms)}
+        yield from ((check, platform) for platform in platforms if platform in first.values())
 
 
 @click.group(help=__doc__, invoke_without_command=True)
 @click.option("--tier", type=click.Choice(["quick", "full"]), default="full", show_default=True, help="How much.")
 @click.option("--platform", "names", multiple=True, type=click.Choice(list(PLATFORMS)), help="Only there (repeatable).")
 @click.option("--only", "wanted", multiple=True, metavar="CHECK", help="A topic, or topic.property (repeatable).")
+@click.option("--self-test", is_flag=True, help="Run the checks on mutants, each of which must be found.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the results there, too.")
 @click.option("--junit", "junit_path", type=click.Path(path_type=Path), help="The same as JUnit's XML.")
+@click.option("--html", "html_path", type=click.Path(path_type=Path), help="A report to look at, in one file.")
 @click.pass_context
 def main(
     ctx: click.Context,
     tier: Tier,
     names: Sequence[str],
     wanted: Sequence[str],
+    self_test: bool,
     json_path: Path | None,
     junit_path: Path | None,
+    html_path: Path | None,
 ) -> None:
     if ctx.invoked_subcommand is not None:
         return
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 150)  # of a log
     checks = [
         check
         for check in all_checks().values()
@@ -91,13 +103,38 @@ def main(
     if unknown:
         raise click.BadParameter(f"there is no check {', '.join(sorted(unknown))}", param_hint="--only")
     platforms = [PLATFORMS[name] for name in names or PLATFORMS]
-    results = [run_check(check, platform) for check, platform in planned(checks, platforms)]
+    if self_test:
+        results = prove(list(all_checks().values()), jobs=len(os.sched_getaffinity(0)))
+    else:
+        results = [run_check(check, platform) for check, platform in planned(checks, platforms)]
     print_table(results, console)
     if json_path:
         write_json(results, json_path)
     if junit_path:
         write_junit(results, junit_path)
+    if html_path:
+        write_report(results, html_path)
     sys.exit(0 if is_good(results, allow_not_checkable=False) else 1)
+
+
+@main.command()
+def record() -> None:
+    """Record what the header declares and how it is laid out: the baseline of this ABI version.
+
+    Only after a change that is meant, and the commit says why.
+    """
+    interface = read_interface()
+    baseline.write("declarations", baseline.declarations(interface))
+    oldest = {}
+    for platform in PLATFORMS.values():
+        if platform.machine not in oldest:
+            layouts = compiled_layouts(platform, "gcc", "c99", ffi_build.HEADER, platform.work)
+            baseline.write(f"layouts-{platform.machine}", layouts)
+            library = build(platform) / "libmultimodal.so.1"
+            described = abigail.describe(library, ffi_build.HEADER.parent)
+            (baseline.FOLDER / f"multimodal-1-{platform.machine}.abi").write_text(described, encoding="utf-8")
+            oldest[platform.machine] = {"glibc": Elf(library).newest_glibc}
+    baseline.write("platforms", oldest)
 
 
 if __name__ == "__main__":

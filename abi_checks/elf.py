@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from elftools.elf.elffile import ELFFile
 
@@ -23,16 +24,7 @@ class Symbol:
     is_weak: bool
 
 
-@dataclass(frozen=True)
-class FieldLayout:
-    offset: int
-    size: int
-
-
-@dataclass(frozen=True)
-class StructLayout:
-    size: int
-    fields: dict[str, FieldLayout]
+Layout: TypeAlias = dict[str, tuple[int, int]]  # offset and size of each field; of "", the whole: 0 and its size
 
 
 class Elf:
@@ -63,14 +55,12 @@ class Elf:
         return found
 
     def _version_names(self) -> dict[int, str]:
-        names = {}
+        names: dict[int, str] = {}
         needs, defines = (self._file.get_section_by_name(f".gnu.version_{kind}") for kind in "rd")
-        if needs:
-            names |= {
-                version["vna_other"]: version.name for _, versions in needs.iter_versions() for version in versions
-            }
-        if defines:
-            names |= {entry["vd_ndx"]: next(names).name for entry, names in defines.iter_versions()}
+        for _, versions in needs.iter_versions() if needs else ():
+            names |= {version["vna_other"]: version.name for version in versions}
+        for entry, own in defines.iter_versions() if defines else ():
+            names[entry["vd_ndx"]] = next(own).name
         return names
 
     @cached_property
@@ -84,6 +74,13 @@ class Elf:
     @property
     def soname(self) -> str:
         return next((str(tag.soname) for tag in self._dynamic if tag.entry.d_tag == "DT_SONAME"), "")
+
+    @property
+    def newest_glibc(self) -> str:
+        """The newest version of the GNU C library that an imported symbol asks for."""
+        versions = {symbol.version for symbol in self.dynamic_symbols if not symbol.is_defined}
+        numbers = [name.removeprefix("GLIBC_") for name in versions if re.fullmatch(r"GLIBC_[0-9.]+", name)]
+        return max(numbers, key=version_numbers, default="")
 
     @property
     def weaknesses(self) -> Iterator[str]:
@@ -106,9 +103,9 @@ class Elf:
     def load_alignments(self) -> set[int]:
         return {segment["p_align"] for segment in self._file.iter_segments() if segment["p_type"] == "PT_LOAD"}
 
-    def struct_layouts(self, names: set[str]) -> dict[str, StructLayout]:
+    def struct_layouts(self, names: set[str]) -> dict[str, Layout]:
         """Layouts of structs as its debug information has them, by the name of struct or typedef; the first one met."""
-        found: dict[str, StructLayout] = {}
+        found: dict[str, Layout] = {}
         if not self._file.has_dwarf_info():
             return found
         for unit in self._file.get_dwarf_info().iter_CUs():
@@ -122,15 +119,19 @@ class Elf:
         return found
 
 
-def _layout(die: Any) -> StructLayout:
-    fields = {
-        member.attributes["DW_AT_name"].value.decode(): FieldLayout(
-            member.attributes["DW_AT_data_member_location"].value, _size(member.get_DIE_from_attribute("DW_AT_type"))
-        )
-        for member in die.iter_children()
-        if member.tag == "DW_TAG_member"
-    }
-    return StructLayout(die.attributes["DW_AT_byte_size"].value, fields)
+def version_numbers(text: str) -> tuple[int, ...]:
+    """2.34 as (2, 34), to be compared."""
+    return tuple(map(int, text.split("."))) if text else ()
+
+
+def _layout(die: Any) -> Layout:
+    layout = {"": (0, int(die.attributes["DW_AT_byte_size"].value))}
+    for member in die.iter_children():
+        if member.tag == "DW_TAG_member":
+            offset = member.attributes["DW_AT_data_member_location"].value
+            size = _size(member.get_DIE_from_attribute("DW_AT_type"))
+            layout[member.attributes["DW_AT_name"].value.decode()] = (offset, size)
+    return layout
 
 
 def _size(die: Any) -> int:

@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from abi_checks.platforms import Platform
 
 Tier: TypeAlias = Literal["quick", "full"]
-# Where a check runs: on every platform, on the first of each machine, or once.
-Where: TypeAlias = Literal["platform", "machine", "once"]
+# Where a check runs: on every platform, on the first of each build of the library, of each machine, or once.
+Where: TypeAlias = Literal["platform", "build", "machine", "once"]
 
-TOPICS = ("layout",)
+TOPICS = ("layout", "symbols", "evolution")
+EXHIBITS = "exhibits"  # folder of a check that holds them
+SHOWN = 12  # lines of what a check found
 
 
 class Failed(Exception):
@@ -47,6 +50,12 @@ class Subject:
     def archive(self) -> Path:
         return self.folder / "libmultimodal.a"
 
+    def exhibit(self, name: str, value: Any) -> None:
+        """Puts what was found into the report: JSON that report.html.j2 knows how to draw."""
+        folder = self.work / EXHIBITS
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+
 
 Proof: TypeAlias = Callable[[Subject], str | None]  # what it returns is shown beside the pass
 
@@ -68,7 +77,7 @@ class Check:
 _checks: dict[str, Check] = {}
 
 
-def check(tier: Tier = "quick", where: Where = "machine") -> Callable[[Proof], Proof]:
+def check(tier: Tier = "quick", where: Where = "build") -> Callable[[Proof], Proof]:
     """Registers the proof of a property. Its module is the topic, the first line of its docstring the title."""
 
     def register(function: Proof) -> Proof:
@@ -88,3 +97,10 @@ def all_checks() -> Mapping[str, Check]:
     for topic in TOPICS:
         importlib.import_module(f"abi_checks.checks.{topic}")
     return _checks
+
+
+def expect_none(faults: Iterable[str]) -> None:
+    """Fails with the first faults, a line each, if there are any."""
+    lines = list(faults)
+    if lines:
+        raise Failed("\n".join(lines[:SHOWN] + ([f"and {len(lines) - SHOWN} more"] if len(lines) > SHOWN else [])))
