@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from abi_checks.interface import Function, Interface, Variable
 
@@ -200,10 +200,10 @@ def _system_v(signature: Signature) -> Travel:
 def _system_v_result(type_: Type, left: _Allocator) -> Passing:
     classes = _eightbytes(type_)
     if classes is None:  # the caller says where, in a hidden first argument
-        return Passing("result", type_, (Place(0, 8, left.integers.pop(0)),), is_address=True)
+        return Passing("returns", type_, (Place(0, 8, left.integers.pop(0)),), is_address=True)
     integers, vectors = ["rax", "rdx"], ["xmm0", "xmm1"]
     registers = [(integers if kind == "integer" else vectors).pop(0) for kind in classes]
-    return Passing("result", type_, _pieces(type_, registers, 8))
+    return Passing("returns", type_, _pieces(type_, registers, 8))
 
 
 def _pieces(type_: Type, registers: list[str], width: int) -> tuple[Place, ...]:
@@ -247,10 +247,10 @@ def _aapcs64_result(type_: Type) -> Passing:
     """6.9: where it would travel as the only argument, but that the address of memory for it is in x8."""
     floats = _float_members(type_)
     if floats:
-        return Passing("result", type_, _pieces(type_, [f"v{i}" for i in range(floats[0])], floats[1]))
+        return Passing("returns", type_, _pieces(type_, [f"v{i}" for i in range(floats[0])], floats[1]))
     if type_.size > 16:
-        return Passing("result", type_, (Place(0, 8, "x8"),), is_address=True)
-    return Passing("result", type_, _pieces(type_, ["x0", "x1"][: -(-type_.size // 8)], 8))
+        return Passing("returns", type_, (Place(0, 8, "x8"),), is_address=True)
+    return Passing("returns", type_, _pieces(type_, ["x0", "x1"][: -(-type_.size // 8)], 8))
 
 
 _CONVENTIONS: Mapping[str, Callable[[Signature], Travel]] = {"x86_64": _system_v, "aarch64": _aapcs64}
@@ -259,30 +259,24 @@ _CONVENTIONS: Mapping[str, Callable[[Signature], Travel]] = {"x86_64": _system_v
 # ---- As data ---------------------------------------------------------------------------------------------------------
 
 
-def argument_table(interface: Interface, machine: str) -> list[dict[str, object]]:
+def argument_table(interface: Interface, machine: str) -> list[dict[str, Any]]:
     """For each public function and callback: what travels where, in words.
 
-    {"function": "mm_resample", "declaration": "...", "arguments": [{"name": "chunk", "type": "mm_audio_chunk",
-    "size": 24, "where": ["stack+0..24"], "is_address": False}, ...], "result": {...} or None}
+    {"name": "mm_resample", "arguments": [{"name": "chunk", "type": "mm_audio_chunk", "slot": "stack, bytes 0 to 24"},
+    ...]}; the last "argument" is the result, named "returns". On AArch64 the slot of that chunk is "address in x0".
     """
-
-    def describe(passing: Passing) -> dict[str, object]:
-        where = [
-            f"stack+{place.at}..{place.at + place.size}" if place.where == "stack" else place.where
-            for place in passing.places
-        ]
-        return {"name": passing.name, "type": passing.type.c, "size": passing.type.size, "where": where,
-                "is_address": passing.is_address}  # fmt: skip
-
-    table: list[dict[str, object]] = []
+    table = []
     for name, signature in signatures(interface).items():
         way = travel(signature, machine)
-        table.append(
-            {
-                "function": name,
-                "declaration": str(signature),
-                "arguments": [describe(passing) for passing in way.parameters],
-                "result": describe(way.result) if way.result else None,
-            }
-        )
+        passings = (*way.parameters, *([way.result] if way.result else []))
+        arguments = [{"name": p.name, "type": p.type.c, "slot": slot(p)} for p in passings]
+        table.append({"name": name, "arguments": arguments})
     return table
+
+
+def slot(passing: Passing) -> str:
+    places = ", ".join(
+        f"stack, bytes {place.at} to {place.at + place.size}" if place.where == "stack" else place.where
+        for place in passing.places
+    )
+    return f"address in {places}" if passing.is_address else places

@@ -17,8 +17,19 @@ static any_function itself_as_callback(int entry, any_function function) {
 const struct way directly = {itself, itself_as_callback};
 
 const char* called = "";
+static const char* all_called[256];
+static int n_called;
+
+void print_called(void) {
+    printf("called:");
+    for (int i = 0; i < n_called; ++i) printf(" %s", all_called[i]);
+    printf("\n");
+}
 
 static any_function intercepted_call(const char* name, any_function function) {
+    int known = 0;
+    for (int i = 0; i < n_called; ++i) known |= strcmp(all_called[i], name) == 0;
+    if (!known && n_called < 256) all_called[n_called++] = name;
     called = name;
     intercept_targets[CALL] = function;
     return intercept_call;

@@ -20,6 +20,8 @@ extern const char* called;           /* the function that the latest call throug
 /* In place of a function's name, where `way` is a way: WAY_CALL(mm_free)(buffer). */
 #define WAY_CALL(function) ((__typeof__(&function))way->call(#function, (any_function)function))
 
+void print_called(void); /* all functions that were called through `intercepted` */
+
 /* A digest of all results; what went wrong is printed and counted. */
 uint64_t tour(const struct way* way, const char* whisper, const char* clip, const char* picture);
 /* Every function with arguments that are all zero; generated from the header. */
