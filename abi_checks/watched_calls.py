@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from abi_checks.calling import Passing, Signature, signatures, travel
-from abi_checks.checks import Failed, Subject
+from abi_checks.checks import Failed, Subject, expect_none
 from abi_checks.interface import read_interface
 from abi_checks.models import write_inputs
-from abi_checks.platforms import WORK, run
+from abi_checks.platforms import WORK, Platform, run
 
 PROBES = Path(__file__).parent / "probes"
 WATCHING = ("watch.c", "host_state.c", "tour.c", "intercept.c", "intercept.S")
@@ -61,8 +63,8 @@ def compile_probe(subject: Subject, name: str, sources: Sequence[str | Path], *o
     program = subject.work / name
     run(
         subject.platform.tool("gcc"), "-std=c99", "-D_GNU_SOURCE", "-O2", "-g", "-Wall", "-Wextra", "-Werror",
-        "-I", subject.header.parent, "-I", PROBES, *(PROBES / source for source in sources), *options, "-lpthread", "-ldl",
-        "-lm", "-o", program,
+        "-I", subject.header.parent, "-I", PROBES, *(PROBES / source for source in sources), *options, "-lpthread",
+        "-ldl", "-lm", "-o", program,
     )  # fmt: skip
     return (*subject.platform.launcher, str(program))
 
@@ -72,19 +74,36 @@ def linked(subject: Subject) -> tuple[str, ...]:
     return (str(subject.library), f"-Wl,-rpath,{subject.folder}")
 
 
-def watch_calls(subject: Subject, mode: str) -> str:
-    """Runs probes/watch_calls.c in one of its modes; what it saw broken is the failure."""
-    generated = subject.work / "public_calls.c"
-    generated.write_text(public_calls_source(subject), "utf-8")
-    program = compile_probe(subject, "watch_calls", ("watch_calls.c", *WATCHING, generated), *linked(subject))
-    output = run(*program, mode, *map(str, write_inputs(WORK / "inputs").arguments), accept=range(-64, 256))
+def watch_calls(subject: Subject, mode: str) -> dict[str, list[str]]:
+    """What probes/watch_calls.c found broken, by what was watched. Built and run once for each library."""
+    state = subject.library.stat()
+    return _watch_calls(subject.platform, subject.folder, subject.header, (state.st_mtime_ns, state.st_size), mode)
+
+
+@cache
+def _watch_calls(
+    platform: Platform, folder: Path, header: Path, version: tuple[int, int], mode: str
+) -> dict[str, list[str]]:
+    with TemporaryDirectory() as work:
+        subject = Subject(platform, folder, header, Path(work))
+        generated = subject.work / "public_calls.c"
+        generated.write_text(public_calls_source(subject), "utf-8")
+        program = compile_probe(subject, "watch_calls", ("watch_calls.c", *WATCHING, generated), *linked(subject))
+        output = run(*program, mode, *map(str, write_inputs(WORK / "inputs").arguments), accept=range(-64, 256))
     lines = output.splitlines()
-    called = {name for line in lines if line.startswith("called: ") for name in line.split()[1:]}
-    missing = {function.name for function in read_interface(subject.header).functions} - called
-    if missing and lines[-1:] == ["kept"]:
-        raise Failed(f"probes/tour.c does not call {', '.join(sorted(missing))}")
-    if lines[-1:] != ["kept"]:
-        shown = [line for line in lines if not line.startswith("called: ")]
-        end = "" if lines[-1:] == ["broken"] else "\nand the program did not come to its end"
-        raise Failed("\n".join(shown[:20]) + end)
-    return f"{len(called)} functions"
+    found: dict[str, list[str]] = {}
+    for line in lines:
+        kind, colon, text = line.partition(": ")
+        found.setdefault(kind if colon else "", []).append(text or line)
+    if lines[-1:] != ["done"]:
+        raise Failed("\n".join([*lines[-8:], "and the program did not come to its end"]))
+    if mode == "calls":
+        missing = {function.name for function in read_interface(header).functions} - set(found["called"][0].split())
+        if missing:
+            raise Failed(f"probes/tour.c does not call {', '.join(sorted(missing))}")
+    return found
+
+
+def expect_kept(found: dict[str, list[str]], *kinds: str) -> None:
+    """That nothing of these kinds was broken, and that the calls did what they are for ("tour")."""
+    expect_none(f"{line}" for kind in ("tour", *kinds) for line in found.get(kind, []))

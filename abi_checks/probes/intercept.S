@@ -1,6 +1,10 @@
 /* See intercept.h. Offsets are those of struct frame. */
 #define FRAME 1728
 
+    .hidden intercept_top
+    .hidden intercept_enter
+    .hidden intercept_leave
+
 #if defined(__x86_64__)
 
     .text

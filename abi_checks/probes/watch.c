@@ -10,7 +10,6 @@
 #include "intercept.h"
 #include "tour.h"
 
-int violations;
 char latest_violations[4096];
 
 static int watched;
@@ -22,15 +21,15 @@ static const char* name_of(const struct frame* frame) {
     return frame->entry == CALL ? called : names[frame->entry];
 }
 
-__attribute__((format(printf, 2, 3))) static void violation(const struct frame* frame, const char* format, ...) {
+__attribute__((format(printf, 3, 4))) static void violation(const char* kind, const struct frame* frame,
+                                                            const char* format, ...) {
     const size_t used = strlen(latest_violations);
     va_list arguments;
     va_start(arguments, format);
-    int n = snprintf(latest_violations + used, sizeof(latest_violations) - used, "%s%s: ", used ? "\n" : "",
+    int n = snprintf(latest_violations + used, sizeof(latest_violations) - used, "%s%s: %s: ", used ? "\n" : "", kind,
                      name_of(frame));
     vsnprintf(latest_violations + used + n, sizeof(latest_violations) - used - (size_t)n, format, arguments);
     va_end(arguments);
-    ++violations;
 }
 
 static void set_garbage(struct frame* frame) {
@@ -48,9 +47,10 @@ static void before(struct frame* frame) {
     const int error = errno;
     if (depth++ == 0) latest_violations[0] = '\0';
     if (watched & WATCH_STACK) {
-        if (frame->stack % 16) violation(frame, "the stack pointer is at %#x modulo 16", (unsigned)(frame->stack % 16));
+        if (frame->stack % 16)
+            violation("stack", frame, "the stack pointer is at %#x modulo 16", (unsigned)(frame->stack % 16));
 #if defined(__x86_64__)
-        if (frame->flags[0] & 0x400) violation(frame, "the direction flag is set at entry");
+        if (frame->flags[0] & 0x400) violation("stack", frame, "the direction flag is set at entry");
 #endif
     }
     if (watched & WATCH_GARBAGE && frame->entry == CALL) set_garbage(frame);
@@ -65,7 +65,7 @@ static void before(struct frame* frame) {
         now.error = before_call.error;               /* means nothing in a callback */
         now.cancel_state = before_call.cancel_state; /* is put off in there */
         const char* difference = host_state_difference(&before_call, &now);
-        if (*difference) violation(frame, "in the callback %s", difference);
+        if (*difference) violation("callbacks", frame, "%s", difference);
     }
 }
 
@@ -75,18 +75,18 @@ static void after(struct frame* frame) {
     --depth;
     if (watched & WATCH_STATE && depth == 0) {
         const char* difference = host_state_difference(&before_call, &now);
-        if (*difference) violation(frame, "%s", difference);
+        if (*difference) violation("state", frame, "%s", difference);
     }
     if (watched & WATCH_REGISTERS) {
         for (int i = 0; i < N_KEPT; ++i)
-            if (!is_kept(frame, i)) violation(frame, "%s is not kept", kept_name(i));
+            if (!is_kept(frame, i)) violation("registers", frame, "%s is not kept", kept_name(i));
 #if defined(__aarch64__)
         for (int i = 0; i < 8; ++i)
-            if (!is_low_half_kept(frame, i)) violation(frame, "d%d is not kept", FIRST_HIGHER + i);
+            if (!is_low_half_kept(frame, i)) violation("registers", frame, "d%d is not kept", FIRST_HIGHER + i);
 #else
-        if (frame->flags[1] & 0x400) violation(frame, "the direction flag is set at return");
+        if (frame->flags[1] & 0x400) violation("registers", frame, "the direction flag is set at return");
 #endif
-        if (frame->stack_after != frame->stack) violation(frame, "the stack pointer is not kept");
+        if (frame->stack_after != frame->stack) violation("registers", frame, "the stack pointer is not kept");
     }
     if (depth == 0 && *latest_violations) puts(latest_violations);
     errno = now.error;

@@ -1,4 +1,4 @@
-/* Watches calls that are made through intercept.h: what is broken is printed and counted. */
+/* Watches calls that are made through intercept.h: what is broken is printed, a line each. */
 #ifndef ABI_PROBES_WATCH_H
 #define ABI_PROBES_WATCH_H
 
@@ -10,7 +10,6 @@ enum {
 };
 
 void watch(int what);
-extern int violations;
 extern char latest_violations[4096]; /* of the latest call */
 
 /* Generated from the header: which integer registers and stack slots hold 32 bits only. */
