@@ -8,15 +8,19 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from abi_checks.calling import INTEGERS, VECTORS, Passing, Record, Signature, Type, leaves, slot, travel
 from abi_checks.calling import signatures as declared
 from abi_checks.checks import NotCheckable, Subject
 from abi_checks.interface import read_interface
-from abi_checks.platforms import run
+from abi_checks.platforms import Platform, run
+from abi_checks.signatures import drawn, fixed
 
 PROBES = Path(__file__).parent / "probes"
+COMMANDS = "compile_commands.json"
 # Of a compile command: what says how to compile, not what.
 WITHOUT = ("-o", "-c", "-MF", "-MT", "-MQ")
 RESULT_INTEGERS = {"x86_64": ("rax", "rdx"), "aarch64": ("x0", "x1")}
@@ -24,7 +28,7 @@ RESULT_INTEGERS = {"x86_64": ("rax", "rdx"), "aarch64": ("x0", "x1")}
 
 def library_compiler(subject: Subject) -> list[str]:
     """The command that compiled the library's exports, without their names, warnings and folders."""
-    file = subject.folder / "compile_commands.json"
+    file = subject.folder / COMMANDS
     if not file.exists():
         raise NotCheckable(f"{file} does not say how the library was compiled")
     commands = json.loads(file.read_text(encoding="utf-8"))
@@ -73,6 +77,24 @@ def build_sides(subject: Subject, more: Iterable[Signature]) -> tuple[list[Signa
     run(*link, "-o", work / "sides")
     run(*link, "-shared", "-o", work / "sides.so")
     return signatures, (*platform.launcher, str(work / "sides"))
+
+
+def run_sides(subject: Subject, mode: str, seed: int, n: int) -> tuple[int, list[str]]:
+    """How many signatures there are, and what probes/sides.c prints for those of the header, the fixed and n drawn."""
+    file = subject.folder / COMMANDS
+    version = file.read_bytes() if file.exists() else b""
+    count, outputs = _run_sides(subject.platform, subject.folder, subject.header, hash(version), seed, n)
+    return count, outputs[mode].splitlines()
+
+
+@cache
+def _run_sides(
+    platform: Platform, folder: Path, header: Path, version: int, seed: int, n: int
+) -> tuple[int, dict[str, str]]:
+    with TemporaryDirectory() as work:
+        tried, program = build_sides(Subject(platform, folder, header, Path(work)), [*fixed(), *drawn(seed, n)])
+        any_status = range(-64, 256)  # what it prints says whether it came to its end
+        return len(tried), {mode: run(*program, mode, accept=any_status) for mode in ("pairs", "places")}
 
 
 # ---- A side ----------------------------------------------------------------------------------------------------------

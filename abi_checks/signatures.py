@@ -22,6 +22,8 @@ MOST_PARAMETERS = 15
 
 
 def signature(name: str, result: Type | None, *parameters: Type) -> Signature:
+    if len(parameters) > MOST_PARAMETERS:
+        raise ValueError(f"{name} has {len(parameters)} parameters: no byte can say which")
     return Signature(name, result, tuple((f"a{i}", type_) for i, type_ in enumerate(parameters, 1)))
 
 
@@ -61,7 +63,7 @@ def fixed() -> Iterator[Signature]:
     yield signature("integers15", I64, *(INTEGERS * 2)[:15])
     yield signature("floats15", FLOAT, *[FLOAT] * 15)
     yield signature("doubles15", DOUBLE, *[DOUBLE] * 15)
-    yield signature("mixed15", DOUBLE, *[I8, FLOAT, U16, DOUBLE, I32, FLOAT, U64, DOUBLE] * 2)
+    yield signature("mixed15", DOUBLE, *([I8, FLOAT, U16, DOUBLE, I32, FLOAT, U64, DOUBLE] * 2)[:15])
     yield signature("narrow_on_stack", U16, *[I64] * 8, I8, U16, FLOAT, I32, U8)
     yield signature("hidden_result15", STRUCTS[-2], *([I32, DOUBLE, FLOAT] * 5))
     # Structs for which too few registers are left: what comes after them may get those, or not.
