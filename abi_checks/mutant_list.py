@@ -150,7 +150,7 @@ _EVOLUTION = (
 _HOSTS = (
     Mutant(
         "a sum in another order",
-        ("hosts.c",),
+        ("hosts.c", "hosts.cpp"),
         (
             (
                 "src/kernels/vec.h",
