@@ -19,7 +19,7 @@ Tier: TypeAlias = Literal["quick", "full"]
 # Where a check runs: on every platform, on the first of each machine, or once.
 Where: TypeAlias = Literal["platform", "machine", "once"]
 
-TOPICS = ("layout", "symbols", "evolution", "memory", "ownership")
+TOPICS = ("layout", "symbols", "evolution", "memory", "coexistence", "ownership")
 SHOWN = 12  # lines of what a check found
 
 

@@ -164,18 +164,33 @@ CALL(error_out, char, {
     n = TEXT_LENGTH;
 })
 
-/* X(name) for each of them. */
-#define CALLS(X)                                                                                                     \
-    X(mm_model_verify)                                                                                               \
-    X(mm_resample)                                                                                                   \
-    X(mm_vad_probabilities)                                                                                          \
-    X(mm_vad_segments) X(mm_whisper_detect_language) X(mm_whisper_log_mel) X(mm_whisper_encode) X(mm_whisper_logits) \
-        X(mm_whisper_tokenize) X(mm_whisper_detokenize) X(mm_image_decode) X(mm_image_resize) X(mm_clip_space_id)    \
-            X(mm_clip_encode_image) X(mm_clip_encode_pixels) X(mm_clip_encode_text) X(mm_clip_encode_tokens)         \
-                X(mm_clip_preprocess_image) X(mm_clip_preprocess_pixels) X(mm_clip_tokenize) X(mm_clip_detokenize)   \
-                    X(error_out)
-#define ENTRY(name) {#name, call_##name},
-static const struct call calls[] = {CALLS(ENTRY)};
+#define ENTRY(name) \
+    { #name, call_##name }
+static const struct call calls[] = {
+    ENTRY(name),
+    ENTRY(mm_model_verify),
+    ENTRY(mm_resample),
+    ENTRY(mm_vad_probabilities),
+    ENTRY(mm_vad_segments),
+    ENTRY(mm_whisper_detect_language),
+    ENTRY(mm_whisper_log_mel),
+    ENTRY(mm_whisper_encode),
+    ENTRY(mm_whisper_logits),
+    ENTRY(mm_whisper_tokenize),
+    ENTRY(mm_whisper_detokenize),
+    ENTRY(mm_image_decode),
+    ENTRY(mm_image_resize),
+    ENTRY(mm_clip_space_id),
+    ENTRY(mm_clip_encode_image),
+    ENTRY(mm_clip_encode_pixels),
+    ENTRY(mm_clip_encode_text),
+    ENTRY(mm_clip_encode_tokens),
+    ENTRY(mm_clip_preprocess_image),
+    ENTRY(mm_clip_preprocess_pixels),
+    ENTRY(mm_clip_tokenize),
+    ENTRY(mm_clip_detokenize),
+    ENTRY(error_out),
+};
 #define N_CALLS (sizeof(calls) / sizeof(calls[0]))
 
 /* The functions that this program is linked with. */
