@@ -167,7 +167,6 @@ CALL(error_out, char, {
 #define ENTRY(name) \
     { #name, call_##name }
 static const struct call calls[] = {
-    ENTRY(name),
     ENTRY(mm_model_verify),
     ENTRY(mm_resample),
     ENTRY(mm_vad_probabilities),
