@@ -12,7 +12,7 @@ export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 MAKEFLAGS += --no-print-directory
 
 NATIVE_SOURCES := setup.py ffi_build.py $(shell find clib -type f -not -path 'clib/tests/*' -not -path 'clib/fuzz/*')
-CPP_FILES = $(shell find clib -name '*.c' -o -name '*.cpp' -o -name '*.h')
+CPP_FILES = $(shell find clib abi_checks -name '*.c' -o -name '*.cpp' -o -name '*.h')
 
 .PHONY: help demo lib test lint test-c test-abi abi test-python bench fuzz tidy clean test-packages
 

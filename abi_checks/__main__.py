@@ -14,7 +14,7 @@ from rich.console import Console
 
 import ffi_build
 from abi_checks import abigail, baseline
-from abi_checks.checks import Check, NotCheckable, Subject, Tier, Where, all_checks
+from abi_checks.checks import Check, NotCheckable, Subject, Tier, Where, all_checks, evolution, hosts
 from abi_checks.elf import Elf
 from abi_checks.interface import read_interface
 from abi_checks.layouts import compiled_layouts
@@ -51,7 +51,7 @@ def run_check(check: Check, platform: Platform) -> Result:
         check.name,
         check.title,
         platform.name,
-        "",
+        check.host,
         outcome,
         time.monotonic() - started,
         detail,
@@ -135,6 +135,13 @@ def record() -> None:
             (baseline.FOLDER / f"multimodal-1-{platform.machine}.abi").write_text(described, encoding="utf-8")
             oldest[platform.machine] = {"glibc": Elf(library).newest_glibc}
     baseline.write("platforms", oldest)
+    native = PLATFORMS["x86_64"]
+    subject = Subject(native, build(native), ffi_build.HEADER, native.work)
+    (baseline.FOLDER / "conformance.jsonl").write_text(hosts.output("c", subject), encoding="utf-8")
+    first = baseline.FOLDER / "multimodal-1.h"
+    if not first.exists():  # what old clients know is written once for an ABI version
+        shutil.copyfile(ffi_build.HEADER, first)
+        (baseline.FOLDER / "old_client.txt").write_text(evolution.old_client(subject), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -148,7 +148,7 @@ def test_each_check_runs_where_it_differs() -> None:
 
 
 def test_every_check_says_what_it_proves() -> None:
-    titles = [check.title for check in all_checks().values()]
+    titles = [check.title + check.host for check in all_checks().values()]
     assert len(set(titles)) == len(titles)
     assert not [title for title in titles if title.endswith(".") or len(title) > 110]
 

@@ -20,7 +20,17 @@ Tier: TypeAlias = Literal["quick", "full"]
 # Where a check runs: on every platform, on the first of each build of the library, of each machine, or once.
 Where: TypeAlias = Literal["platform", "build", "machine", "once"]
 
-TOPICS = ("layout", "symbols", "evolution", "calls", "process_state")
+TOPICS = (
+    "layout",
+    "symbols",
+    "evolution",
+    "calls",
+    "memory",
+    "ownership",
+    "coexistence",
+    "process_state",
+    "hosts",
+)
 EXHIBITS = "exhibits"  # folder of a check that holds them
 SHOWN = 12  # lines of what a check found
 
@@ -68,6 +78,7 @@ class Check:
     tier: Tier
     where: Where
     run: Proof = field(compare=False)
+    host: str = ""  # the host language that it is about
 
     @property
     def id(self) -> str:
@@ -75,6 +86,11 @@ class Check:
 
 
 _checks: dict[str, Check] = {}
+
+
+def add(check: Check) -> None:
+    """Registers a check that is made, not written."""
+    _checks[check.id] = check
 
 
 def check(tier: Tier = "quick", where: Where = "build") -> Callable[[Proof], Proof]:
@@ -85,8 +101,7 @@ def check(tier: Tier = "quick", where: Where = "build") -> Callable[[Proof], Pro
         title = (inspect.getdoc(function) or "").partition("\n")[0]
         if not title:
             raise ValueError(f"{topic}.{function.__name__} does not say what it proves")
-        made = Check(topic, function.__name__, title, tier, where, function)
-        _checks[made.id] = made
+        add(Check(topic, function.__name__, title, tier, where, function))
         return function
 
     return register
