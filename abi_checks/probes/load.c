@@ -167,7 +167,7 @@ static void fork_and_compare(const char* path, const char* whisper, int worked) 
     fflush(stdout);
     const pid_t child = fork();
     if (child == 0) {
-        alarm(20);
+        alarm(10);
         const uint64_t digest = work(&library, model);
         library.close(model);
         _exit(write(ends[1], &digest, sizeof(digest)) == sizeof(digest) ? 0 : 1);
