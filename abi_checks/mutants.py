@@ -57,6 +57,9 @@ def make(mutant: Mutant, platform: Platform, folder: Path) -> Path:
         words[words.index("-o") + 1] = str(target)
         run(*words, "-w", *mutant.flags, cwd=original)
     _link(mutant, original, folder, objects)
+    for item in commands:
+        item["command"] = shlex.join([*shlex.split(item["command"]), *mutant.flags])
+    (folder / "compile_commands.json").write_text(json.dumps(commands), encoding="utf-8")
     run(platform.tool("objcopy"), *mutant.archive, original / "libmultimodal.a", folder / "libmultimodal.a")
     return tree / HEADER
 
