@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
@@ -18,7 +20,7 @@ from abi_checks.checks import Check, NotCheckable, Subject, Tier, Where, all_che
 from abi_checks.elf import Elf
 from abi_checks.interface import read_interface
 from abi_checks.layouts import compiled_layouts
-from abi_checks.platforms import PLATFORMS, Platform, build
+from abi_checks.platforms import PLATFORMS, CommandFailed, Platform, build
 from abi_checks.report import write_report
 from abi_checks.results import Outcome, Result, is_good, print_table, write_json, write_junit
 from abi_checks.self_test import self_test as prove
@@ -57,6 +59,16 @@ def run_check(check: Check, platform: Platform) -> Result:
         detail,
         f"{COMMAND} --only {check.id} --platform {platform.name}",
     )
+
+
+def run_checks(plan: Sequence[tuple[Check, Platform]]) -> list[Result]:
+    """As many at once as there are cores: they wait for compilers and emulators."""
+    for platform in {platform.variant: platform for _, platform in plan}.values():
+        if not platform.missing:
+            with contextlib.suppress(CommandFailed):  # each check says so
+                build(platform)
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return list(pool.map(lambda pair: run_check(*pair), plan))
 
 
 def planned(checks: Sequence[Check], platforms: Sequence[Platform]) -> Iterator[tuple[Check, Platform]]:
@@ -106,7 +118,7 @@ def main(
     if self_test:
         results = prove(list(all_checks().values()), jobs=len(os.sched_getaffinity(0)))
     else:
-        results = [run_check(check, platform) for check, platform in planned(checks, platforms)]
+        results = run_checks(list(planned(checks, platforms)))
     print_table(results, console)
     if json_path:
         write_json(results, json_path)

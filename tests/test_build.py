@@ -131,7 +131,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_a_stable_abi_tag_and_all_it_needs(wheel: Path) -> None:
     assert wheel.name.startswith("multimodal_ffi-0.1.0-cp310-abi3-linux_")
     names = zipfile.ZipFile(wheel).namelist()
-    for name in [LIBRARY, "_native.abi3.so", "include/multimodal.h", "pkgconfig/multimodal.pc", "py.typed"]:
+    headers = ["include/multimodal.h", "include/multimodal.hpp"]
+    for name in [LIBRARY, "_native.abi3.so", *headers, "pkgconfig/multimodal.pc", "py.typed"]:
         assert f"pyffi/{name}" in names
     licences = {Path(name).name for name in names if "/licenses/" in name}
     assert licences == {"LICENSE", *(path.name for path in (ROOT / "LICENSES").iterdir())}

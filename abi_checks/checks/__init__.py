@@ -111,7 +111,7 @@ def all_checks() -> Mapping[str, Check]:
     """Every check, by its id, topic by topic."""
     for topic in TOPICS:
         importlib.import_module(f"abi_checks.checks.{topic}")
-    return _checks
+    return dict(sorted(_checks.items(), key=lambda item: TOPICS.index(item[1].topic)))
 
 
 def expect_none(faults: Iterable[str]) -> None:
