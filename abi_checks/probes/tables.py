@@ -9,12 +9,9 @@ NAME = "tables.h"
 
 
 def write_tables(subject: Subject) -> None:
-    """FUNCTIONS(X) is X(name) for each function, STRUCTS(X) for each struct; FIELDS_name(X) is X(name, field)."""
+    """FUNCTIONS(X) is X(name) for each function; FIELDS_name(X) is X(name, field) for each field of a struct."""
     interface = read_interface(subject.header)
-    macros = {
-        "FUNCTIONS(X)": [f"X({function.name})" for function in interface.functions],
-        "STRUCTS(X)": [f"X({struct.name})" for struct in interface.structs],
-    } | {
+    macros = {"FUNCTIONS(X)": [f"X({function.name})" for function in interface.functions]} | {
         f"FIELDS_{struct.name}(X)": [f"X({struct.name}, {field.name})" for field in struct.fields]
         for struct in interface.structs
     }
