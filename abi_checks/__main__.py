@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -14,11 +14,12 @@ from rich.console import Console
 
 import ffi_build
 from abi_checks import abigail, baseline
-from abi_checks.checks import Check, NotCheckable, Subject, Tier, all_checks
+from abi_checks.checks import Check, NotCheckable, Subject, Tier, Where, all_checks, evolution, hosts
 from abi_checks.elf import Elf
 from abi_checks.interface import read_interface
 from abi_checks.layouts import compiled_layouts
 from abi_checks.platforms import PLATFORMS, Platform, build
+from abi_checks.report import write_report
 from abi_checks.results import Outcome, Result, is_good, print_table, write_json, write_junit
 from abi_checks.self_test import self_test as prove
 
@@ -50,7 +51,7 @@ def run_check(check: Check, platform: Platform) -> Result:
         check.name,
         check.title,
         platform.name,
-        "",
+        check.host,
         outcome,
         time.monotonic() - started,
         detail,
@@ -60,14 +61,15 @@ def run_check(check: Check, platform: Platform) -> Result:
 
 def planned(checks: Sequence[Check], platforms: Sequence[Platform]) -> Iterator[tuple[Check, Platform]]:
     """Which check runs where."""
+    distinct: dict[Where, Callable[[Platform], str]] = {
+        "platform": lambda platform: platform.name,
+        "build": lambda platform: platform.variant,
+        "machine": lambda platform: platform.machine,
+        "once": lambda platform: "",
+    }
     for check in checks:
-        machines: set[str] = set()
-        for platform in platforms:
-            if check.where == "platform" or platform.machine not in machines:
-                yield check, platform
-            machines.add(platform.machine)
-            if check.where == "once":
-                break
+        first = {distinct[check.where](platform): platform for platform in reversed(platforms)}
+        yield from ((check, platform) for platform in platforms if platform in first.values())
 
 
 @click.group(help=__doc__, invoke_without_command=True)
@@ -77,6 +79,7 @@ def planned(checks: Sequence[Check], platforms: Sequence[Platform]) -> Iterator[
 @click.option("--self-test", is_flag=True, help="Run the checks on mutants, each of which must be found.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the results there, too.")
 @click.option("--junit", "junit_path", type=click.Path(path_type=Path), help="The same as JUnit's XML.")
+@click.option("--html", "html_path", type=click.Path(path_type=Path), help="A report to look at, in one file.")
 @click.pass_context
 def main(
     ctx: click.Context,
@@ -86,6 +89,7 @@ def main(
     self_test: bool,
     json_path: Path | None,
     junit_path: Path | None,
+    html_path: Path | None,
 ) -> None:
     if ctx.invoked_subcommand is not None:
         return
@@ -108,6 +112,8 @@ def main(
         write_json(results, json_path)
     if junit_path:
         write_junit(results, junit_path)
+    if html_path:
+        write_report(results, html_path)
     sys.exit(0 if is_good(results, allow_not_checkable=False) else 1)
 
 
@@ -129,6 +135,13 @@ def record() -> None:
             (baseline.FOLDER / f"multimodal-1-{platform.machine}.abi").write_text(described, encoding="utf-8")
             oldest[platform.machine] = {"glibc": Elf(library).newest_glibc}
     baseline.write("platforms", oldest)
+    native = PLATFORMS["x86_64"]
+    subject = Subject(native, build(native), ffi_build.HEADER, native.work)
+    (baseline.FOLDER / "conformance.jsonl").write_text(hosts.output("c", subject), encoding="utf-8")
+    first = baseline.FOLDER / "multimodal-1.h"
+    if not first.exists():  # what old clients know is written once for an ABI version
+        shutil.copyfile(ffi_build.HEADER, first)
+        (baseline.FOLDER / "old_client.txt").write_text(evolution.old_client(subject), encoding="utf-8")
 
 
 if __name__ == "__main__":

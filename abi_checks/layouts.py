@@ -1,4 +1,4 @@
-"""Layouts of public structs as a compiler sees them: a generated program prints offsets, sizes and alignments."""
+"""Layouts of public structs as a compiler sees them: a program prints offsets, sizes and alignments."""
 
 from __future__ import annotations
 
@@ -6,54 +6,23 @@ import json
 from pathlib import Path
 from typing import Any
 
-from abi_checks.interface import Interface, read_interface
+from abi_checks.interface import read_interface
 from abi_checks.platforms import Platform, run
+from abi_checks.tables import write_tables
 
 # Of a struct: {"size": 24, "align": 8, "fields": {"samples": [0, 8], ...}}, offset and size of each field.
 Layouts = dict[str, dict[str, Any]]
 
-BEGIN = r"""
-#include <multimodal.h>
-#include <stdio.h>
-#ifdef __cplusplus
-#define ALIGNMENT(type) alignof(type)
-#else
-#define ALIGNMENT(type) offsetof(struct { char before; type it; }, it)
-#endif
-#define BEGIN(separator, type) \
-    printf("%s\"%s\": {\"size\": %d, \"align\": %d, \"fields\": {", separator, #type, (int)sizeof(type), \
-           (int)ALIGNMENT(type))
-#define FIELD(separator, type, name) \
-    printf("%s\"%s\": [%d, %d]", separator, #name, (int)offsetof(type, name), (int)sizeof(((type*)0)->name))
-#define END printf("}}")
-int main(void) {
-    printf("{");
-"""
-END = r"""
-    printf("}\n");
-    return 0;
-}
-"""
-
-
-def program(interface: Interface) -> str:
-    """C, and C++, that prints Layouts as JSON."""
-    lines = []
-    for i, struct in enumerate(interface.structs):
-        lines.append(f'BEGIN("{", " if i else ""}", {struct.name});')
-        for j, field in enumerate(struct.fields):
-            lines.append(f'FIELD("{", " if j else ""}", {struct.name}, {field.name});')
-        lines.append("END;")
-    return BEGIN + "\n".join(lines) + END
+PROGRAM = Path(__file__).parent / "probes" / "layouts.c"
 
 
 def compiled_layouts(platform: Platform, compiler: str, standard: str, header: Path, work: Path) -> Layouts:
     """What a compiler for the platform, gcc or clang, makes of a header in a dialect such as c99 or c++11."""
     language = "c++" if "+" in standard else "c"
-    source, binary = work / f"layouts-{compiler}-{standard}.{language}", work / f"layouts-{compiler}-{standard}"
-    source.write_text(program(read_interface(header)), encoding="utf-8")
-    command = platform.compiler(compiler, language)
-    run(*command, "-w", f"-std={standard}", "-I", header.parent, "-x", language, source, "-o", binary)
+    binary = work / f"layouts-{compiler}-{standard}"
+    tables = write_tables(read_interface(header), work)
+    options: list[str | Path] = ["-w", f"-std={standard}", "-I", header.parent, "-I", tables, "-x", language, PROGRAM]
+    run(*platform.compiler(compiler, language), *options, "-o", binary)
     layouts: Layouts = json.loads(run(*platform.launcher, binary))
     return layouts
 

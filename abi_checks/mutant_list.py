@@ -128,7 +128,41 @@ _SYMBOLS = (
     Mutant("a path of the building machine", HARDENED, link=(("", "-Wl,-rpath,/tmp"),)),
 )
 
-MUTANTS = (*_DECLARATIONS, *_COMPILATION, *_SYMBOLS)
+OPTIONS = "    int32_t task;                        /* MM_TASK_*; transcribe */\n"
+READ_OPTIONS = ("api/transcript.cpp", "api/whisper.cpp", "whisper/transcribe_options.cpp", "whisper/transcribe.cpp")
+
+_EVOLUTION = (
+    Mutant(
+        "options gain a field in the middle",
+        ("evolution.old_clients_go_on_working", *DECLARED),
+        ((HEADER, OPTIONS, f"    int32_t mood;\n    int32_t more;\n{OPTIONS}"),),
+        READ_OPTIONS,
+    ),
+    Mutant(
+        "options gain a field at their end",
+        DECLARED,
+        ((HEADER, "} mm_transcribe_options;", "    int64_t mood;\n} mm_transcribe_options;"),),
+        READ_OPTIONS,
+        passes=("evolution.old_clients_go_on_working",),
+    ),
+)
+
+_HOSTS = (
+    Mutant(
+        "a sum in another order",
+        ("hosts.c", "hosts.cpp"),
+        (
+            (
+                "src/kernels/vec.h",
+                "lanes[i] = lanes[i] + lanes[i + half];",
+                "lanes[i] = lanes[2 * i] + lanes[2 * i + 1];",
+            ),
+        ),
+        ("kernels/isa_avx512.cpp", "kernels/isa_avx2.cpp", "kernels/isa_scalar.cpp"),
+    ),
+)
+
+MUTANTS = (*_DECLARATIONS, *_COMPILATION, *_SYMBOLS, *_EVOLUTION, *_HOSTS)
 
 CONTROLS = (
     Mutant(

@@ -31,6 +31,7 @@ class Mutant:
     compile: tuple[str, ...] = ()  # files below clib/src/
     flags: tuple[str, ...] = ()  # added when they are compiled
     link: tuple[tuple[str, str], ...] = ()  # options of the link, and what takes their place; "" adds
+    passes: tuple[str, ...] = ()  # checks that must not find it
     archive: tuple[str, ...] = ()  # options of objcopy for the static archive
 
 

@@ -65,6 +65,7 @@ PLATFORMS = {
     platform.name: platform
     for platform in (
         Platform("x86_64", "x86_64", "gcc", "x86_64-linux-gnu"),
+        Platform("x86_64-clang", "x86_64", "clang", "x86_64-linux-gnu"),
         # Without AVX: proves by running that nothing needs more than the baseline.
         Platform("x86_64-nehalem", "x86_64", "gcc", "x86_64-linux-gnu", "qemu-x86_64-static", "Nehalem"),
         _aarch64("aarch64", "neoverse-n1"),

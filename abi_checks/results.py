@@ -12,6 +12,8 @@ from xml.etree import ElementTree
 from rich.console import Console
 from rich.table import Table
 
+from abi_checks.platforms import PLATFORMS
+
 Outcome: TypeAlias = Literal["pass", "fail", "not checkable"]
 SIGNS: dict[Outcome, str] = {"pass": "[green]✓[/]", "fail": "[bold red]✗[/]", "not checkable": "[yellow]?[/]"}
 
@@ -37,9 +39,15 @@ def is_good(results: Sequence[Result], allow_not_checkable: bool) -> bool:
     return any(result.outcome == "pass" for result in results) and all(result.outcome in good for result in results)
 
 
+def platform_names(results: Iterable[Result]) -> list[str]:
+    """The platforms that there are results of, in their usual order."""
+    present = {result.platform for result in results}
+    return [name for name in PLATFORMS if name in present]
+
+
 def print_table(results: Sequence[Result], console: Console) -> None:
     """A row for each property and host, a column for each platform, then what failed or could not be checked."""
-    platforms = list(dict.fromkeys(result.platform for result in results))
+    platforms = platform_names(results)
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     table.add_column("property", overflow="fold")
@@ -72,7 +80,7 @@ def write_json(results: Iterable[Result], path: Path) -> None:
 def write_junit(results: Sequence[Result], path: Path) -> None:
     """As CI systems read it: a suite for each platform. What is not checkable is an error there, not skipped."""
     root = ElementTree.Element("testsuites", name="abi_checks")
-    for platform in dict.fromkeys(result.platform for result in results):
+    for platform in platform_names(results):
         own = [result for result in results if result.platform == platform]
         suite = ElementTree.SubElement(
             root,

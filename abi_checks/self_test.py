@@ -36,7 +36,8 @@ def _try(mutant: Mutant, known: dict[str, Check]) -> Result:
 
 def _problems(mutant: Mutant, known: dict[str, Check], folder: Path) -> Iterator[str]:
     header = make(mutant, PLATFORM, folder)
-    for id in mutant.found_by or known:
+    must_pass = set(mutant.passes) if mutant.found_by else set(known)
+    for id in (*mutant.found_by, *must_pass):
         work = folder / "work" / id
         work.mkdir(parents=True)
         try:
@@ -44,10 +45,10 @@ def _problems(mutant: Mutant, known: dict[str, Check], folder: Path) -> Iterator
         except NotCheckable as reason:
             yield f"{id} was not checkable: {reason}"
         except Exception as error:
-            if not mutant.found_by:
-                yield f"{id} failed, although nothing of the ABI has changed: {error}"
+            if id in must_pass:
+                yield f"{id} failed, although nothing that it is about has changed: {error}"
         else:
-            if mutant.found_by:
+            if id not in must_pass:
                 yield f"{id} passed"
 
 

@@ -8,18 +8,30 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from abi_checks.platforms import Platform
 
 Tier: TypeAlias = Literal["quick", "full"]
-# Where a check runs: on every platform, on the first of each machine, or once.
-Where: TypeAlias = Literal["platform", "machine", "once"]
+# Where a check runs: on every platform, on the first of each build of the library, of each machine, or once.
+Where: TypeAlias = Literal["platform", "build", "machine", "once"]
 
-TOPICS = ("layout", "symbols", "evolution", "memory", "coexistence", "ownership")
+TOPICS = (
+    "layout",
+    "symbols",
+    "evolution",
+    "calls",
+    "memory",
+    "ownership",
+    "coexistence",
+    "process_state",
+    "hosts",
+)
+EXHIBITS = "exhibits"  # folder of a check that holds them
 SHOWN = 12  # lines of what a check found
 
 
@@ -48,6 +60,12 @@ class Subject:
     def archive(self) -> Path:
         return self.folder / "libmultimodal.a"
 
+    def exhibit(self, name: str, value: Any) -> None:
+        """Puts what was found into the report: JSON that report.html.j2 knows how to draw."""
+        folder = self.work / EXHIBITS
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.json").write_text(json.dumps(value), encoding="utf-8")
+
 
 Proof: TypeAlias = Callable[[Subject], str | None]  # what it returns is shown beside the pass
 
@@ -60,6 +78,7 @@ class Check:
     tier: Tier
     where: Where
     run: Proof = field(compare=False)
+    host: str = ""  # the host language that it is about
 
     @property
     def id(self) -> str:
@@ -69,7 +88,12 @@ class Check:
 _checks: dict[str, Check] = {}
 
 
-def check(tier: Tier = "quick", where: Where = "machine") -> Callable[[Proof], Proof]:
+def add(check: Check) -> None:
+    """Registers a check that is made, not written."""
+    _checks[check.id] = check
+
+
+def check(tier: Tier = "quick", where: Where = "build") -> Callable[[Proof], Proof]:
     """Registers the proof of a property. Its module is the topic, the first line of its docstring the title."""
 
     def register(function: Proof) -> Proof:
@@ -77,8 +101,7 @@ def check(tier: Tier = "quick", where: Where = "machine") -> Callable[[Proof], P
         title = (inspect.getdoc(function) or "").partition("\n")[0]
         if not title:
             raise ValueError(f"{topic}.{function.__name__} does not say what it proves")
-        made = Check(topic, function.__name__, title, tier, where, function)
-        _checks[made.id] = made
+        add(Check(topic, function.__name__, title, tier, where, function))
         return function
 
     return register

@@ -6,7 +6,7 @@ from abi_checks import baseline
 from abi_checks.checks import Failed, Subject, check, expect_none
 from abi_checks.elf import Elf
 from abi_checks.interface import read_interface
-from abi_checks.layouts import compiled_layouts, differences
+from abi_checks.layouts import Layouts, compiled_layouts, differences
 
 COMPILERS = ("gcc", "clang")
 DIALECTS = ("c99", "c++11")
@@ -23,17 +23,16 @@ def declarations_are_recorded(subject: Subject) -> str:
     return ", ".join(f"{len(part)} {name}" for name, part in found.items())
 
 
-@check()
+@check(where="machine")
 def compilers_agree(subject: Subject) -> str:
     """Size, alignment and offsets are those recorded, for GCC and Clang, C and C++"""
     expected = baseline.read(f"layouts-{subject.platform.machine}")
+    found: Layouts = {}
     for compiler in COMPILERS:
         for dialect in DIALECTS:
-            expect_none(
-                differences(
-                    expected, compiled_layouts(subject.platform, compiler, dialect, subject.header, subject.work)
-                )
-            )
+            found = compiled_layouts(subject.platform, compiler, dialect, subject.header, subject.work)
+            expect_none(f"{compiler}, {dialect}: {line}" for line in differences(expected, found))
+    subject.exhibit("layouts", found)
     return f"{len(expected)} structs"
 
 

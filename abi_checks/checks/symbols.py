@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 from abi_checks import baseline
@@ -28,7 +29,9 @@ def exports_are_those_of_the_header(subject: Subject) -> str:
     """The shared library exports the header's functions, which are those recorded, and nothing else"""
     declared = {function.name for function in read_interface(subject.header).functions}
     recorded = set(baseline.read("declarations")["functions"])
-    exported = {symbol.name for symbol in Elf(subject.library).dynamic_symbols if symbol.is_defined} - {VERSION}
+    elf = Elf(subject.library)
+    subject.exhibit("symbols", [asdict(symbol) for symbol in elf.dynamic_symbols])
+    exported = {symbol.name for symbol in elf.dynamic_symbols if symbol.is_defined} - {VERSION}
     expect_none(_set_differences({"the header": declared, "the record": recorded, "the library": exported}))
     return f"{len(exported)} functions"
 
