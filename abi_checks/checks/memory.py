@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from abi_checks.checks import Subject, check
+from abi_checks.interface import read_interface
 from abi_checks.models import PICTURE, write_inputs
 from abi_checks.probes import build_probe, run_probe
 from abi_checks.probes.buffers import run_buffers
-from abi_checks.probes.tables import write_tables
+from abi_checks.tables import write_tables
 
 
 @check()
@@ -42,7 +43,7 @@ def inputs_of_every_length_are_read_within_their_bounds(subject: Subject) -> str
 
 
 def _structs(subject: Subject, mode: str) -> int:
-    write_tables(subject)
+    write_tables(read_interface(subject.header), subject.work)
     inputs = write_inputs(subject.work)
     return int(run_probe(subject, build_probe(subject, "structs"), mode, *inputs.arguments))
 

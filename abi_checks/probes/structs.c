@@ -1,7 +1,6 @@
 /* Structs that go in and come out: what their padding holds, and how far they are written.
  * Usage: structs padding | filled WHISPER CLIP PICTURE */
 #include "guarded.h"
-#include "tables.h"
 
 static mm_whisper* whisper;
 static mm_clip* clip;
@@ -13,28 +12,30 @@ static float audio[16000];
 
 /* ---- Where the fields of a struct are ---- */
 
-struct field {
+static const struct field {
+    const char* type;
     size_t offset, size;
+} fields[] = {
+#define STRUCT_BEGIN(type)
+#define FIELD(type, name) {#type, offsetof(type, name), sizeof(((type*)0)->name)},
+#define STRUCT_END(type)
+#include "structs.inc"
 };
-#define FIELD(type, name) {offsetof(type, name), sizeof(((type*)0)->name)},
 
 static size_t painted; /* bytes of padding */
 
-static void paint(void* object, size_t size, const struct field* fields, size_t n, unsigned char with) {
+static void paint(void* object, size_t size, const char* type, unsigned char with) {
     unsigned char* bytes = (unsigned char*)object;
     for (size_t i = 0; i < size; ++i) {
         int is_padding = 1;
-        for (size_t f = 0; f < n; ++f) is_padding &= i < fields[f].offset || i >= fields[f].offset + fields[f].size;
+        for (size_t f = 0; f < sizeof(fields) / sizeof(fields[0]); ++f)
+            if (strcmp(fields[f].type, type) == 0 && i - fields[f].offset < fields[f].size) is_padding = 0;
         if (!is_padding) continue;
         bytes[i] = with;
         ++painted;
     }
 }
-#define PAINT(type, object, with)                                                         \
-    do {                                                                                  \
-        const struct field fields[] = {FIELDS_##type(FIELD)};                             \
-        paint(&(object), sizeof(type), fields, sizeof(fields) / sizeof(fields[0]), with); \
-    } while (0)
+#define PAINT(type, object, with) paint(&(object), sizeof(type), #type, with)
 
 /* ---- Padding of what goes in: results for each filling ---- */
 
