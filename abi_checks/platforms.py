@@ -75,10 +75,15 @@ PLATFORMS = {
 }
 
 
-@cache
 def build(platform: Platform) -> Path:
     """The build folder, with libmultimodal.so.1 and libmultimodal.a."""
-    return Path(run(ROOT / "clib" / "tests" / "run.sh", "build", platform.variant).strip())
+    return build_variant(platform.variant)
+
+
+@cache
+def build_variant(variant: str) -> Path:
+    """The same of any variant that clib/tests/run.sh knows."""
+    return Path(run(ROOT / "clib" / "tests" / "run.sh", "build", variant).strip())
 
 
 class CommandFailed(Exception):

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abi_checks.checks import Subject, check
+from abi_checks.interface import read_interface
 from abi_checks.models import PICTURE, write_inputs
 from abi_checks.probes import build_probe, run_probe
 from abi_checks.probes.buffers import run_buffers
+from abi_checks.tables import write_tables
 
 
 @check()
@@ -36,5 +38,23 @@ def inputs_are_read_within_their_bounds(subject: Subject) -> str:
 
 @check("full")
 def inputs_of_every_length_are_read_within_their_bounds(subject: Subject) -> str:
-    """The same for every length from 0 to 4096"""
-    return _inputs(subject, "bounds", 2)
+    """The same for every length from 0 to 4096; in emulation for those up to 66 and around each multiple of 64"""
+    return _inputs(subject, "bounds", 1 if subject.platform.emulator else 2)
+
+
+def _structs(subject: Subject, mode: str) -> int:
+    write_tables(read_interface(subject.header), subject.work)
+    inputs = write_inputs(subject.work)
+    return int(run_probe(subject, build_probe(subject, "structs"), mode, *inputs.arguments))
+
+
+@check()
+def padding_has_no_influence(subject: Subject) -> str:
+    """Whatever the padding of options and of mm_audio_chunk holds, results are the same"""
+    return f"{_structs(subject, 'padding')} bytes"
+
+
+@check()
+def structs_are_written_within_their_size(subject: Subject) -> str:
+    """Structs that the library fills are written as far as struct_size says, and no byte behind it"""
+    return f"{_structs(subject, 'filled')} sizes"
