@@ -12,9 +12,9 @@ export CMAKE_BUILD_PARALLEL_LEVEL := $(JOBS)
 MAKEFLAGS += --no-print-directory
 
 NATIVE_SOURCES := setup.py ffi_build.py $(shell find clib -type f -not -path 'clib/tests/*' -not -path 'clib/fuzz/*')
-CPP_FILES = $(shell find clib -name '*.c' -o -name '*.cpp' -o -name '*.h')
+CPP_FILES = $(shell find clib abi_checks -name '*.c' -o -name '*.cpp' -o -name '*.h')
 
-.PHONY: help demo lib test lint test-c test-python bench fuzz tidy clean test-packages
+.PHONY: help demo lib test lint test-c test-abi abi test-python bench fuzz tidy clean test-packages
 
 help:  ## say what can be made
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):.*## */\1\t/' | expand -t 14
@@ -35,7 +35,7 @@ lib: .venv/tools  ## build libmultimodal.so.1 and libmultimodal.a in build/lib
 	@cmake --build build/lib
 	@ls -l build/lib/libmultimodal.so.1 build/lib/libmultimodal.a
 
-test: test-packages lint test-c test-python  ## run every check
+test: test-packages lint test-c test-abi test-python  ## run every check
 
 test-packages:
 	@tools/system_packages.sh test
@@ -53,6 +53,14 @@ test-c: .venv/package .venv/dev  ## run the C tests: plain, cross-compiled, valg
 	@clib/tests/run.sh asan
 	@clib/tests/run.sh tsan
 	@clib/tests/run.sh fuzz 5
+
+test-abi: .venv/package .venv/dev  ## prove the ABI on x86-64 and AArch64, the quick part
+	python -m abi_checks --tier quick
+
+abi: .venv/package .venv/dev  ## prove the ABI on every processor and from every language; build/abi-report.html shows it
+	@tools/system_packages.sh test
+	python -m abi_checks --self-test
+	python -m abi_checks --html build/abi-report.html --json build/abi-report.json --junit build/abi-report.xml
 
 test-python: .venv/package .venv/dev  ## run the Python tests
 	python -m pytest --numprocesses $(JOBS) --dist loadscope

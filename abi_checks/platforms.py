@@ -42,6 +42,13 @@ class Platform:
         """gcc, g++, nm, readelf and so on, for this processor."""
         return name if self.machine == "x86_64" else f"{self.triplet}-{name}"
 
+    def compiler(self, name: str, language: str) -> tuple[str, ...]:
+        """The command of a compiler, gcc or clang, for C or C++."""
+        if name == "gcc":
+            return (self.tool("g++" if language == "c++" else "gcc"),)
+        target = () if self.machine == "x86_64" else (f"--target={self.triplet}",)
+        return ("clang++" if language == "c++" else "clang", *target)
+
     @property
     def missing(self) -> str:
         """What this machine lacks to run it; empty if nothing."""
@@ -58,6 +65,7 @@ PLATFORMS = {
     platform.name: platform
     for platform in (
         Platform("x86_64", "x86_64", "gcc", "x86_64-linux-gnu"),
+        Platform("x86_64-clang", "x86_64", "clang", "x86_64-linux-gnu"),
         # Without AVX: proves by running that nothing needs more than the baseline.
         Platform("x86_64-nehalem", "x86_64", "gcc", "x86_64-linux-gnu", "qemu-x86_64-static", "Nehalem"),
         _aarch64("aarch64", "neoverse-n1"),

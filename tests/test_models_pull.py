@@ -475,6 +475,15 @@ def test_paths_that_do_not_exist_are_not_taken_for_names(tmp_path: Path) -> None
         resolve(tmp_path)
 
 
+def test_a_folder_of_other_things_does_not_hide_the_known_model_of_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "emoji").mkdir()
+    (tmp_path / "emoji" / "1f980.png").touch()
+    assert resolve("emoji") == find_local("emoji") == cached_path("emoji")
+
+
 def test_unknown_names_get_suggestions() -> None:
     with pytest.raises(UnknownModel, match=r"'tinny.en' is neither .*: did you mean tiny.en"):
         resolve("tinny.en")

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what a fresh Debian or Ubuntu lacks:
 #   system_packages.sh build    to build the package: the compiler, NASM, Python's headers, venv
-#   system_packages.sh test     for all checks too: Clang, valgrind, QEMU, the AArch64 cross compiler, pkg-config
+#   system_packages.sh test     for all checks too: Clang, valgrind, QEMU, the AArch64 cross compiler, pkg-config,
+#                              libabigail
 # Does nothing where all is there.
 set -euo pipefail
 
@@ -38,6 +39,7 @@ if [[ ${1-} == test ]]; then
   need valgrind valgrind --version
   need qemu-user-static qemu-aarch64-static --version
   need g++-aarch64-linux-gnu aarch64-linux-gnu-g++ --version
+  need abigail-tools abidiff --version
 elif [[ ${1-} != build ]]; then
   sed -n '2,5s/^# //p' "$0" >&2
   exit 2

@@ -33,9 +33,9 @@
  *            back in on the handle that is busy returns MM_ERROR_BUSY.
  *
  * Threads    mm_whisper and mm_clip are immutable once open: any number of threads may use one at the same time, and it
- *            may be closed while in use (running work keeps the model alive). mm_transcript and mm_vad belong to one thread at a time
- *            (a second one gets MM_ERROR_BUSY); only mm_transcript_abort may be called from any thread at any time.
- *            Everything else may be called from any thread. Only the log callback is global to the process.
+ *            may be closed while in use (running work keeps the model alive). mm_transcript and mm_vad belong to one
+ *            thread at a time (a second one gets MM_ERROR_BUSY); only mm_transcript_abort may be called from any thread
+ *            at any time. Everything else may be called from any thread. Only the log callback is global to the process.
  *
  * Numbers    Every result is bit-identical on every processor and for every thread count. The library sets its own
  *            floating-point environment (round to nearest, no flush to zero) in each call and restores the caller's.

