@@ -42,8 +42,12 @@ def python(platform: Platform, *path: Path) -> list[str]:
         launcher = [platform.emulator, "-cpu", platform.cpu, "-L", str(root)]
     else:
         executable, launcher = sys.executable, list(platform.launcher)
-    # Nothing is written beside sources and into the cache.
-    settings = {"PYTHONPATH": os.pathsep.join(map(str, path)), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONNOUSERSITE": "1"}
+    settings = {
+        "PYTHONPATH": os.pathsep.join(map(str, path)),
+        "PYTHONDONTWRITEBYTECODE": "1",  # nothing is written beside sources and into the cache
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUTF8": "1",
+    }
     return ["env", *(f"{name}={value}" for name, value in settings.items()), *launcher, executable]
 
 
