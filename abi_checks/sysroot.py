@@ -48,6 +48,8 @@ def python(platform: Platform, *path: Path) -> list[str]:
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
     }
+    if platform.cpu == "Nehalem":
+        settings["OPENBLAS_CORETYPE"] = "Prescott"  # numpy's has AVX in what it takes for Nehalem
     return ["env", *(f"{name}={value}" for name, value in settings.items()), *launcher, executable]
 
 
