@@ -11,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from clip_files import write_clip
-from model_files import small_model, store_gguf
+from model_files import small_model, store_ggml, store_gguf
 
 PICTURE = Path(__file__).parents[1] / "tests" / "fixtures" / "pictures" / "alpha.png"
 
@@ -35,3 +35,10 @@ def write_inputs(folder: Path) -> Inputs:
     write_clip(inputs.clip)
     shutil.copyfile(PICTURE, inputs.picture)
     return inputs
+
+
+def write_ggml(folder: Path) -> Path:
+    """The same Whisper model as whisper.cpp has it."""
+    path = folder / "whisper.bin"
+    store_ggml(path, small_model(), "f16")
+    return path

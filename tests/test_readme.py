@@ -17,13 +17,16 @@ from published import jfk_wav, published
 BLOCKS: list[tuple[str, str]] = re.findall(
     r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
 )
-# What the C function of the README needs to be a program.
-MAIN = """
+# What programs of the README lack.
+MAINS = {
+    "c": """
 int main(int argc, char **argv) {
     static float samples[16000];
     return argc == 2 ? transcribe(argv[1], samples, 16000) : 2;
 }
-"""
+""",
+    "cpp": "",
+}
 
 
 @pytest.fixture(scope="module")
@@ -70,13 +73,13 @@ def test_readme_block_works(index: int, folder: Path) -> None:
         printed = run(sys.executable, "-c", text, cwd=folder)
         assert ("country" if "Whisper" in text else "a crab") in printed
     else:
-        assert language == "c"
-        (folder / "program.c").write_text(text + MAIN, encoding="utf-8")
+        (folder / f"program.{language}").write_text(text + MAINS[language], encoding="utf-8")
 
 
-def test_the_c_program_of_the_readme_transcribes(folder: Path) -> None:
+def test_the_c_and_cpp_programs_of_the_readme_transcribe(folder: Path) -> None:
     model = shell("multimodal models path tiny.en", folder).strip()
     run(folder / "program", model)
+    assert "segments" in run(folder / "program-cpp", model)
 
 
 def test_the_readme_names_only_files_that_exist() -> None:

@@ -20,7 +20,17 @@ Tier: TypeAlias = Literal["quick", "full"]
 # Where a check runs: on every platform, on the first of each build of the library, of each machine, or once.
 Where: TypeAlias = Literal["platform", "build", "machine", "once"]
 
-TOPICS = ("layout", "symbols", "evolution", "hosts")
+TOPICS = (
+    "layout",
+    "symbols",
+    "evolution",
+    "calls",
+    "memory",
+    "ownership",
+    "coexistence",
+    "process_state",
+    "hosts",
+)
 EXHIBITS = "exhibits"  # folder of a check that holds them
 SHOWN = 12  # lines of what a check found
 

@@ -30,16 +30,18 @@ def library_is_compatible(subject: Subject) -> str:
 
 @check(where="machine")
 def header_compiles_in_every_dialect(subject: Subject) -> str:
-    """The header compiles alone and twice, strictly, as C99 to C23 and C++11 to C++23, by GCC and Clang"""
-    source = subject.work / "alone"
-    source.write_text('#include "multimodal.h"\n#include "multimodal.h"\nstruct other { int complete; };\n', "utf-8")
+    """The headers compile alone and twice, strictly, as C99 to C23 and C++11 to C++23, by GCC and Clang"""
+    sources = {"c": subject.work / "alone.c", "c++": subject.work / "alone.cpp"}
+    for language, header in (("c", "multimodal.h"), ("c++", "multimodal.hpp")):
+        include = f'#include "{header}"\n'
+        sources[language].write_text(f"{include}{include}struct other {{ int complete; }};\n", encoding="utf-8")
     count = 0
     for compiler in ("gcc", "clang"):
         for language, dialects in DIALECTS.items():
             command = subject.platform.compiler(compiler, language)
             strict = [*STRICT, "-Wstrict-prototypes"] if language == "c" else STRICT
             for dialect in dialects:
-                run(*command, f"-std={dialect}", *strict, "-I", subject.header.parent, "-x", language, source)
+                run(*command, f"-std={dialect}", *strict, "-I", subject.header.parent, sources[language])
                 count += 1
     return f"{count} dialects"
 

@@ -37,8 +37,14 @@
  *            thread at a time (a second one gets MM_ERROR_BUSY); only mm_transcript_abort may be called from any thread
  *            at any time. Everything else may be called from any thread. Only the log callback is global to the process.
  *
+ * Process    No call changes errno, signal handlers or masks, locale, current folder or umask. errno says nothing about
+ *            what failed: statuses and messages do. A forked child may go on using what it has inherited, but for a
+ *            mm_transcript or mm_vad that another thread was using at that moment; a call in whose callback the process
+ *            forks ends in the child with MM_ERROR_ABORTED.
+ *
  * Numbers    Every result is bit-identical on every processor and for every thread count. The library sets its own
- *            floating-point environment (round to nearest, no flush to zero) in each call and restores the caller's.
+ *            floating-point environment (round to nearest, no flush to zero) in each call and restores the caller's,
+ *            also while a callback runs.
  */
 #ifndef MULTIMODAL_H
 #define MULTIMODAL_H

@@ -1,4 +1,5 @@
-/* Transcribes raw audio from standard input as it arrives: mono, 16 kHz, 32-bit float.
+/* Transcribes raw audio from standard input as it arrives, and prints each word while it is recognised: mono, 16 kHz,
+ * 32-bit float.
  *
  *     ffmpeg -i speech.mp3 -ar 16000 -ac 1 -f f32le - | ./transcribe whisper-tiny.en.gguf
  *
@@ -6,9 +7,9 @@
 #include <multimodal.h>
 #include <stdio.h>
 
-static int32_t print_segment(const mm_segment *segment, void *user_data) {
+static int32_t print_token(const mm_token *token, void *user_data) {
     (void)user_data;
-    printf("[%7.2f -> %7.2f]%s\n", segment->start, segment->end, segment->text);
+    fputs(token->text, stdout);
     fflush(stdout);
     return 0; /* anything else stops */
 }
@@ -32,7 +33,8 @@ int main(int argc, char **argv) {
         return 2;
     }
     mm_transcribe_options_init(&options, sizeof options);
-    options.on_segment = print_segment;
+    options.beam_size = 1; /* tokens come as they are chosen; a beam search gives them when a window is decided */
+    options.on_token = print_token;
 
     mm_status status = mm_whisper_open(argv[1], NULL, &model, &error);
     if (status == MM_OK) status = mm_transcript_open(model, &options, &transcript, &error);
@@ -40,6 +42,7 @@ int main(int argc, char **argv) {
         status = mm_transcript_step(transcript, &state);
         if (status == MM_OK && state == MM_STEP_NEEDS_AUDIO) status = feed(transcript);
     }
+    puts("");
     if (status != MM_OK)
         fprintf(stderr, "%s\n", error ? error : mm_transcript_last_error(transcript));
 

@@ -27,6 +27,7 @@ class HostCallbacks {
     void set_seconds_total(double seconds) noexcept { seconds_total_ = seconds; }
     // The environment that callbacks run in: the calling thread's, from before the library set its own.
     void set_environment(const std::fenv_t& host) noexcept { host_ = host; }
+    const std::fenv_t* environment() const noexcept { return &host_; }
 
   private:
     template <typename Call>

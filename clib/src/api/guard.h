@@ -1,11 +1,12 @@
 // What stands between the host and the library: every export runs its work in guard().
 //
 // Nothing thrown leaves it. It runs the work in the library's floating-point environment, with thread cancellation put
-// off (unwinding a cancelled thread through C++ would end the process), and turns exceptions into a status and a
-// message.
+// off (unwinding a cancelled thread through C++ would end the process), leaves errno as it was, and turns exceptions
+// into a status and a message.
 #pragma once
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -34,11 +35,13 @@ class CallScope {
         int ignored;
         pthread_setcancelstate(cancel_state_, &ignored);
 #endif
+        errno = errno_;
     }
     CallScope(const CallScope&) = delete;
     CallScope& operator=(const CallScope&) = delete;
 
   private:
+    const int errno_ = errno;
 #ifdef PTHREAD_CANCEL_DISABLE
     int cancel_state_ = 0;
 #endif

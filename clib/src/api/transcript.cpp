@@ -46,7 +46,7 @@ class LastError {
 
 struct Transcript {
     Transcript(std::shared_ptr<const WhisperModel> model, ReadOptions read)
-        : callbacks(read.options), transcriber(std::move(model), redirected(read)) {}
+        : callbacks(read.options), transcriber(std::move(model), redirected(read), callbacks.environment()) {}
 
     const mm_transcribe_options* redirected(ReadOptions& read) {
         callbacks.redirect(read.options);

@@ -17,8 +17,12 @@ mm_log_callback log_callback = nullptr;
 void* log_user_data = nullptr;
 
 // noexcept: nothing a host throws finds a way through the library.
-void deliver(int level, const char* message) noexcept {
+void deliver(const std::fenv_t* host, int level, const char* message) noexcept {
+    std::fenv_t ours;
+    std::fegetenv(&ours);
+    if (host) std::fesetenv(host);
     log_callback(level, message, log_user_data);
+    std::fesetenv(&ours);
 }
 
 }  // namespace
@@ -32,7 +36,7 @@ void fail(mm_status status, const char* format, ...) {
     throw Error(status, message);
 }
 
-void log_line(int level, const char* format, ...) {
+void log_line(const std::fenv_t* host, int level, const char* format, ...) {
     std::lock_guard<std::recursive_mutex> lock(process_locks().log);
     if (log_callback == nullptr) return;
     char message[kMaxMessage];
@@ -40,7 +44,7 @@ void log_line(int level, const char* format, ...) {
     va_start(args, format);
     std::vsnprintf(message, sizeof message, format, args);
     va_end(args);
-    deliver(level, message);
+    deliver(host, level, message);
 }
 
 void set_log_callback(mm_log_callback callback, void* user_data) {

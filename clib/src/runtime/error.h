@@ -1,6 +1,7 @@
 // The one exception type of the library. The guard in src/api turns it into a status and a message.
 #pragma once
 
+#include <cfenv>
 #include <exception>
 #include <string>
 
@@ -29,10 +30,11 @@ class Error : public std::exception {
 // NULL discards log lines. After return the previous callback runs no more (a callback may itself call this).
 void set_log_callback(mm_log_callback callback, void* user_data);
 
-// Sends one line to the host's log callback (level: MM_LOG_*); formats only where a callback is set.
-void log_line(int level, const char* format, ...)
+// Sends one line to the host's log callback (level: MM_LOG_*), which runs in the floating-point environment `host`,
+// null for the one that is in force. Formats only where a callback is set.
+void log_line(const std::fenv_t* host, int level, const char* format, ...)
 #if defined(__GNUC__)
-    __attribute__((format(printf, 2, 3)))
+    __attribute__((format(printf, 3, 4)))
 #endif
     ;
 

@@ -59,6 +59,7 @@ class TokenText {
 struct Transcriber::State {
     std::shared_ptr<const WhisperModel> model;
     TranscribeOptions options;
+    const std::fenv_t* host;
     FrontEnd front;
     Inference inference;
     std::atomic<bool> abort_asked{false};
@@ -78,9 +79,10 @@ struct Transcriber::State {
     std::string failure_message;
     std::vector<float> mel;
 
-    State(std::shared_ptr<const WhisperModel> m, const mm_transcribe_options* o)
+    State(std::shared_ptr<const WhisperModel> m, const mm_transcribe_options* o, const std::fenv_t* h)
         : model(std::move(m)),
           options(resolve_transcribe_options(o, *model)),
+          host(h),
           front(*model, options),
           inference(model, max_sequences(options)),
           window_frames(kFramesPerPosition * options.audio_ctx),
@@ -201,8 +203,8 @@ struct Transcriber::State {
                 };
             DecodingResult result = decode_window(exec, inference, d);
             if (!needs_fallback(result, options)) return {std::move(result), attempt, d.temperature};
-            log_line(MM_LOG_DEBUG, "window %d, temperature %.1f: log-probability %.2f, compression ratio %.2f", window,
-                     static_cast<double>(d.temperature), static_cast<double>(result.avg_logprob),
+            log_line(host, MM_LOG_DEBUG, "window %d, temperature %.1f: log-probability %.2f, compression ratio %.2f",
+                     window, static_cast<double>(d.temperature), static_cast<double>(result.avg_logprob),
                      static_cast<double>(result.compression_ratio));
             attempts.push_back(std::move(result));
         }
@@ -338,8 +340,9 @@ struct Transcriber::State {
     }
 };
 
-Transcriber::Transcriber(std::shared_ptr<const WhisperModel> model, const mm_transcribe_options* options)
-    : state_(std::make_unique<State>(std::move(model), options)) {}
+Transcriber::Transcriber(std::shared_ptr<const WhisperModel> model, const mm_transcribe_options* options,
+                         const std::fenv_t* host)
+    : state_(std::make_unique<State>(std::move(model), options, host)) {}
 Transcriber::~Transcriber() = default;
 
 void Transcriber::check(const mm_audio_chunk& chunk) {

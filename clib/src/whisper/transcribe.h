@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cfenv>
 #include <deque>
 #include <memory>
 #include <string>
@@ -44,8 +45,10 @@ mm_word view(const Word& word);
 
 class Transcriber {
   public:
+    // host: the floating-point environment that log lines are delivered in, if another; it outlives this object.
     // Throws Error(INVALID_ARGUMENT, UNSUPPORTED).
-    Transcriber(std::shared_ptr<const WhisperModel> model, const mm_transcribe_options* options);
+    Transcriber(std::shared_ptr<const WhisperModel> model, const mm_transcribe_options* options,
+                const std::fenv_t* host = nullptr);
     ~Transcriber();
 
     // Whether a chunk can be pushed: throws Error(INVALID_ARGUMENT, ABORTED).
