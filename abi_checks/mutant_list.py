@@ -150,7 +150,7 @@ _EVOLUTION = (
 _HOSTS = (
     Mutant(
         "a sum in another order",
-        ("hosts.c", "hosts.cpp", "hosts.python_api", "hosts.python_ctypes"),
+        ("hosts.c", "hosts.cpp", "hosts.python_api", "hosts.python_ctypes", "hosts.go"),
         (
             (
                 "src/kernels/vec.h",

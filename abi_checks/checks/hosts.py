@@ -12,7 +12,13 @@ from abi_checks.models import write_inputs
 from abi_checks.platforms import WORK, run
 
 # A folder of abi_checks/hosts/ each.
-HOSTS: dict[str, Where] = {"c": "platform", "cpp": "platform", "python_api": "platform", "python_ctypes": "platform"}
+HOSTS: dict[str, Where] = {
+    "c": "platform",
+    "cpp": "platform",
+    "python_api": "platform",
+    "python_ctypes": "platform",
+    "go": "platform",
+}
 
 
 def output(host: str, subject: Subject) -> str:
