@@ -7,14 +7,14 @@
  *
  * Header only, with or without RTTI: a program that uses it needs the C functions and nothing else of the library. What
  * each call does, its units, its threads and its errors are multimodal.h's. What needs no owner is called as it is:
- * mm_version_string, mm_build_info, mm_set_log_callback.
+ * mm_abi_version, mm_version_string, mm_build_info, mm_set_log_callback.
  *
  * Ownership  Whisper, Transcript, Vad, Clip and Buffer own what they hold, can be moved and not copied, and free it
  *            when they end or are assigned to. One that was moved from is empty: calls on it fail with INVALID_HANDLE.
  *            mm_audio_chunk, mm_bytes and mm_pixels are borrowed during the call, and so is the text in options; a
  *            Transcript that was opened has copied it.
  * Options    that take no callback are C's, and may be NULL: OpenOptions, VadOptions, ImageOptions and ClipOptions are
- *            those structs, at their defaults.
+ *            those structs, at their defaults (mm_vad_options_init writes them out).
  * Errors     A status other than MM_OK is thrown as Error. Memory that is lacking is std::bad_alloc.
  * Callbacks  return true to go on, false to stop (Error with MM_ERROR_ABORTED). An exception thrown in one stops the
  *            call and is thrown on by the function that made it; it never passes through C.
