@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from hypothesis.strategies import booleans, integers, sampled_from
 
@@ -264,7 +264,7 @@ def draw_sequences(command: Sequence[str], examples: int, steps: int) -> str:
     Machine.command = command
     chosen = settings(
         max_examples=examples, stateful_step_count=steps, deadline=None, database=None, derandomize=True,
-        suppress_health_check=list(HealthCheck), print_blob=False,
+        suppress_health_check=list(HealthCheck), print_blob=False, phases=(Phase.generate, Phase.shrink),
     )  # fmt: skip
     try:
         run_state_machine_as_test(Machine, settings=chosen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abi_checks.memory_mutants import MEMORY_MUTANTS
 from abi_checks.mutants import HEADER, Mutant
 
 MAP = "exports/multimodal.map"
@@ -293,7 +294,7 @@ _PROCESS_STATE = (
     ),
 )
 
-MUTANTS = (*_DECLARATIONS, *_COMPILATION, *_SYMBOLS, *_EVOLUTION, *_CALLS, *_PROCESS_STATE, *_HOSTS)
+MUTANTS = (*_DECLARATIONS, *_COMPILATION, *_SYMBOLS, *_EVOLUTION, *_CALLS, *_PROCESS_STATE, *_HOSTS, *MEMORY_MUTANTS)
 
 CONTROLS = (
     Mutant(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from abi_checks.checks import Subject, check
 from abi_checks.interface import read_interface
 from abi_checks.models import PICTURE, write_inputs
+from abi_checks.mutants import CLIB, rebuild
+from abi_checks.platforms import build_variant
 from abi_checks.probes import build_probe, run_probe
 from abi_checks.probes.buffers import run_buffers
 from abi_checks.tables import write_tables
@@ -58,3 +63,26 @@ def padding_has_no_influence(subject: Subject) -> str:
 def structs_are_written_within_their_size(subject: Subject) -> str:
     """Structs that the library fills are written as far as struct_size says, and no byte behind it"""
     return f"{_structs(subject, 'filled')} sizes"
+
+
+@check("full")
+def nothing_is_undefined_at_any_offset(subject: Subject) -> str:
+    """Compiled to stop at misaligned access and other undefined behaviour, the library takes all these inputs"""
+    sanitized = replace(subject, folder=_sanitized(subject))
+    calls = [_inputs(sanitized, mode, 0) for mode in ("offsets", "bounds")]
+    run_buffers(sanitized, "aligned")
+    sizes = _structs(sanitized, "filled")
+    _structs(sanitized, "padding")
+    return f"{' and '.join(calls)}, {sizes} sizes of structs"
+
+
+def _sanitized(subject: Subject) -> Path:
+    """The folder of the sanitized library; a mutant's has the sources that it changes compiled alike."""
+    variant = {"x86_64": "ubsan", "aarch64": "aarch64-ubsan"}[subject.platform.machine]
+    original, tree = build_variant(variant), subject.header.parents[1]
+    sources = [path.relative_to(CLIB / "src") for path in (CLIB / "src").rglob("*.cpp")]
+    changed = [path for path in sources if (tree / "src" / path).read_bytes() != (CLIB / "src" / path).read_bytes()]
+    if not changed:
+        return original
+    rebuild(original, tree, subject.work, map(str, changed))
+    return subject.work

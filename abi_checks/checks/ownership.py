@@ -34,7 +34,7 @@ def any_order_of_calls_is_safe(subject: Subject) -> str:
 @check("full")
 def long_sequences_are_safe(subject: Subject) -> str:
     """The same in more and longer sequences"""
-    examples, steps = (20, 50) if subject.platform.emulator else (500, 60)
+    examples, steps = (12, 40) if subject.platform.emulator else (300, 60)
     return _draw(subject, build_probe(subject, "handles"), examples, steps)
 
 

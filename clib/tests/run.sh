@@ -2,7 +2,7 @@
 # Builds the library and its C tests in one way, and runs them:
 #   run.sh gcc | aarch64 | valgrind | asan | tsan | fuzz SECONDS
 # or only builds them, for tests/native.py, and prints the folder:
-#   run.sh build gcc | clang | aarch64 | aarch64-clang | asan | tsan
+#   run.sh build gcc | clang | aarch64 | aarch64-clang | asan | tsan | ubsan | aarch64-ubsan
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mkdir -p build
@@ -18,6 +18,9 @@ build() { # variant
     aarch64-clang) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu-clang.cmake) targets=(--target golden --target golden_clip --target multimodal_static) ;;
     asan) settings+=("${clang[@]}" -DMM_SANITIZE=address,undefined -DMM_FUZZ=ON) ;;
     tsan) settings+=("${clang[@]}" -DMM_SANITIZE=thread) ;;
+    # GCC, which has a runtime library for each processor; just the library.
+    ubsan) settings+=(-DMM_SANITIZE=undefined) targets=(--target multimodal) ;;
+    aarch64-ubsan) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake -DMM_SANITIZE=undefined) targets=(--target multimodal) ;;
     *) usage ;;
   esac
   { flock 9 && cmake -S clib -B "$folder" -DPython3_EXECUTABLE="$(command -v python3)" "${settings[@]}" &&
