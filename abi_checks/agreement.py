@@ -10,6 +10,7 @@ of the second array. A decision is the place of the largest value in the last di
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,10 @@ def ulps_apart(a: Floats, b: Floats) -> npt.NDArray[np.float64]:
 
 
 def _histogram(distances: npt.NDArray[np.float64]) -> dict[str, int]:
-    bucket = np.where(distances == 0, -1, np.ceil(np.log2(np.maximum(distances, 1)))).astype(int)
-    found = dict(zip(*map(list, np.unique(bucket, return_counts=True)), strict=True))
+    buckets = np.where(distances == 0, -1, np.ceil(np.log2(np.maximum(distances, 1)))).astype(int)
     names = {-1: "0", 0: "1", 1: "2"}
-    return {names.get(i, f"{2 ** (i - 1) + 1}-{2**i}"): int(found[i]) for i in sorted(found)}
+    counted = sorted(Counter(buckets.ravel().tolist()).items())
+    return {names.get(i, f"{2 ** (i - 1) + 1}-{2**i}"): count for i, count in counted}
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ def compare(subject: Subject, n: int) -> str:
     drawn = draw(n)
     found = Replay(subject)
     known = {
-        case: difference(case, {REFERENCE.name: was, found.name: now})
+        case: difference(case, was, now, subject.platform.name)
         for case, was, now in zip(drawn, _expected(n), found.results(drawn), strict=True)
     }
     differing = [case for case in drawn if known[case]]
@@ -103,8 +103,8 @@ def _smallest(subject: Subject, n: int, known: dict[Case, str], first: Case) -> 
         if case not in known:
             if time.monotonic() > end:
                 return
-            pair = {REFERENCE.name: reference.results([case])[0], found.name: found.results([case])[0]}
-            known[case] = difference(case, pair)
+            was, now = (replay.results([case])[0] for replay in (reference, found))
+            known[case] = difference(case, was, now, subject.platform.name)
         if known[case]:
             raise Differs(known[case])
 

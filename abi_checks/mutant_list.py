@@ -147,10 +147,39 @@ _EVOLUTION = (
     ),
 )
 
+SAME_BITS = ("floats.results_are_the_same", "floats.many_results_are_the_same")
+
+_FLOATS = (
+    Mutant(
+        "a file is compiled to fuse sums",
+        ("floats.build_is_certified", *SAME_BITS),
+        compile=("kernels/ops.cpp",),
+        flags=("-ffp-contract=fast", "-mfma"),
+    ),
+    Mutant(
+        "loading the library flushes subnormals",
+        ("floats.build_is_certified", "floats.processor_computes_the_same", *SAME_BITS),
+        link=(("", "-ffast-math"),),
+    ),
+    Mutant(
+        "a sum from its end",
+        SAME_BITS,
+        (
+            (
+                "src/whisper/log_mel.cpp",
+                "(int i = bands_[m].begin; i < bands_[m].end; i++)",
+                "(int i = bands_[m].end - 1; i >= bands_[m].begin; i--)",
+            ),
+        ),
+        ("whisper/log_mel.cpp",),
+        passes=("floats.build_is_certified",),
+    ),
+)
+
 _HOSTS = (
     Mutant(
         "a sum in another order",
-        ("hosts.c", "hosts.cpp", "hosts.python_api", "hosts.python_ctypes"),
+        ("hosts.c", "hosts.cpp", "hosts.python_api", "hosts.python_ctypes", *SAME_BITS),
         (
             (
                 "src/kernels/vec.h",
@@ -162,7 +191,7 @@ _HOSTS = (
     ),
 )
 
-MUTANTS = (*_DECLARATIONS, *_COMPILATION, *_SYMBOLS, *_EVOLUTION, *_HOSTS)
+MUTANTS = (*_DECLARATIONS, *_COMPILATION, *_SYMBOLS, *_EVOLUTION, *_FLOATS, *_HOSTS)
 
 CONTROLS = (
     Mutant(

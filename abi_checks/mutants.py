@@ -52,10 +52,13 @@ def make(mutant: Mutant, platform: Platform, folder: Path) -> Path:
     objects = {source: folder / f"{Path(source).stem}.o" for source in mutant.compile}
     commands = json.loads((original / "compile_commands.json").read_text(encoding="utf-8"))
     for source, target in objects.items():
-        command = next(item["command"] for item in commands if item["file"] == str(CLIB / "src" / source))
-        words = [word.replace(str(CLIB), str(tree)) for word in shlex.split(command) if word != "-Werror"]
+        command = next(item for item in commands if item["file"] == str(CLIB / "src" / source))
+        words = [word.replace(str(CLIB), str(tree)) for word in shlex.split(command["command"]) if word != "-Werror"]
         words[words.index("-o") + 1] = str(target)
-        run(*words, "-w", *mutant.flags, cwd=original)
+        words += ["-w", *mutant.flags]
+        run(*words, cwd=original)
+        command["command"] = shlex.join(words)
+    (folder / "compile_commands.json").write_text(json.dumps(commands), encoding="utf-8")
     _link(mutant, original, folder, objects)
     run(platform.tool("objcopy"), *mutant.archive, original / "libmultimodal.a", folder / "libmultimodal.a")
     return tree / HEADER

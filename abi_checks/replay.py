@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -115,33 +115,28 @@ def _decoded(data: bytes) -> Iterator[list[Tensor]]:
 # ---- Differences -----------------------------------------------------------------------------------------------------
 
 
-def difference(case: Case, outputs: Mapping[str, list[Tensor]]) -> str:
-    """What the first tensor is that the replays, by their names, do not agree on with the first; empty if they do."""
-    (reference, expected), *others = outputs.items()
-    for name, found in others:
-        for place, (was, now) in enumerate(zip_longest(expected, found)):
-            if was is None or now is None or was.differs(now):
-                before = [tensor.name for tensor in expected[:place]]
-                return _described(case, reference, was, name, now, before)
+def difference(case: Case, expected: Sequence[Tensor], found: Sequence[Tensor], name: str) -> str:
+    """The first tensor in which what `name` gave differs from what the reference gave, for people; empty if none."""
+    for place, (was, now) in enumerate(zip_longest(expected, found)):
+        if was is None or now is None or was.differs(now):
+            before = dict.fromkeys(tensor.name for tensor in expected[:place])
+            same = f"after {', '.join(before)}, which are the same" if before else "the first that is computed"
+            lines = [
+                f"{case.operation}: {case.recipe}",
+                f"first differing tensor: {(was or now).name}, {same}",
+                f"  reference: {_shown(was)}",
+                f"  {name}: {_shown(now)}",
+            ]
+            if was is not None and now is not None:
+                lines += _measured(was.values, now.values)
+            return "\n".join(lines)
     return ""
 
 
-def _described(
-    case: Case, reference: str, was: Tensor | None, name: str, now: Tensor | None, before: Sequence[str]
-) -> str:
-    same = f"the same are {', '.join(dict.fromkeys(before))}" if before else "it is the first"
-    lines = [
-        f"{case.operation}: {case.recipe}",
-        f"first differing tensor: {(was or now or Tensor('', np.empty(0))).name} ({same})",
-        f"  {reference}: {_shown(was)}",
-        f"  {name}: {_shown(now)}",
-    ]
-    if was is not None and now is not None and was.values.shape == now.values.shape and was.values.dtype.kind == "f":
-        unequal = np.flatnonzero(was.values != now.values)
-        lines.append(
-            f"  first at {unequal[0] if unequal.size else 'a sign of zero'}; {agreement(now.values, was.values)}"
-        )
-    return "\n".join(lines)
+def _measured(was: npt.NDArray[Any], now: npt.NDArray[Any]) -> Iterator[str]:
+    if was.dtype.kind == "f" and was.dtype == now.dtype and was.shape == now.shape:
+        bits = f"i{was.itemsize}"
+        yield f"  first at {np.flatnonzero(was.view(bits) != now.view(bits))[0]}; {agreement(now, was)}"
 
 
 def _shown(tensor: Tensor | None) -> str:
