@@ -11,8 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from clip_files import write_clip
-from model_files import small_model, store_ggml, store_gguf
+from clip_files import SIGLIP, write_clip
+from model_files import small_model, store_ggml, store_gguf, synthetic_model
 
 _writing = threading.Lock()
 PICTURE = Path(__file__).parents[1] / "tests" / "fixtures" / "pictures" / "alpha.png"
@@ -49,3 +49,17 @@ def write_ggml(folder: Path) -> Path:
     path = folder / "whisper.bin"
     store_ggml(path, small_model(), "f16")
     return path
+
+
+@cache
+def write_varied(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Whisper and CLIP models whose weights are stored in different ways, so that different kernels run."""
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = write_inputs(folder)
+    whispers = [inputs.whisper, folder / "whisper-wide.gguf", folder / "whisper-q5.bin"]
+    clips = [inputs.clip, folder / "siglip.gguf"]
+    wide = synthetic_model(1, n_audio_ctx=50, n_audio_state=96, n_text_ctx=32, n_text_state=96, n_text_layer=1)
+    store_gguf(whispers[1], wide, "f32")
+    store_ggml(whispers[2], small_model(), "q5_0")
+    write_clip(clips[1], 1, "f32", **SIGLIP)
+    return whispers, clips

@@ -148,10 +148,39 @@ _EVOLUTION = (
     ),
 )
 
+SAME_BITS = ("floats.results_are_the_same", "floats.many_results_are_the_same")
+
+_FLOATS = (
+    Mutant(
+        "a file is compiled to fuse sums",
+        ("floats.build_is_certified", *SAME_BITS),
+        compile=("kernels/ops.cpp",),
+        flags=("-ffp-contract=fast", "-mfma"),
+    ),
+    Mutant(
+        "loading the library flushes subnormals",
+        ("floats.build_is_certified", "floats.processor_computes_the_same", *SAME_BITS),
+        link=(("", "-ffast-math"),),
+    ),
+    Mutant(
+        "a sum from its end",
+        SAME_BITS,
+        (
+            (
+                "src/whisper/log_mel.cpp",
+                "(int i = bands_[m].begin; i < bands_[m].end; i++)",
+                "(int i = bands_[m].end - 1; i >= bands_[m].begin; i--)",
+            ),
+        ),
+        ("whisper/log_mel.cpp",),
+        passes=("floats.build_is_certified",),
+    ),
+)
+
 _HOSTS = (
     Mutant(
         "a sum in another order",
-        ("hosts.c", "hosts.cpp", "hosts.python_api", "hosts.python_ctypes", "hosts.go"),
+        ("hosts.c", "hosts.cpp", "hosts.python_api", "hosts.python_ctypes", "hosts.go", *SAME_BITS),
         (
             (
                 "src/kernels/vec.h",
@@ -294,7 +323,17 @@ _PROCESS_STATE = (
     ),
 )
 
-MUTANTS = (*_DECLARATIONS, *_COMPILATION, *_SYMBOLS, *_EVOLUTION, *_CALLS, *_PROCESS_STATE, *_HOSTS, *MEMORY_MUTANTS)
+MUTANTS = (
+    *_DECLARATIONS,
+    *_COMPILATION,
+    *_SYMBOLS,
+    *_EVOLUTION,
+    *_CALLS,
+    *_PROCESS_STATE,
+    *_FLOATS,
+    *_HOSTS,
+    *MEMORY_MUTANTS,
+)
 
 CONTROLS = (
     Mutant(

@@ -29,6 +29,7 @@ TOPICS = (
     "ownership",
     "coexistence",
     "process_state",
+    "floats",
     "hosts",
 )
 EXHIBITS = "exhibits"  # folder of a check that holds them
