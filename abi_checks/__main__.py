@@ -80,8 +80,9 @@ def planned(checks: Sequence[Check], platforms: Sequence[Platform]) -> Iterator[
         "once": lambda platform: "",
     }
     for check in checks:
-        first = {distinct[check.where](platform): platform for platform in reversed(platforms)}
-        yield from ((check, platform) for platform in platforms if platform in first.values())
+        suited = [platform for platform in platforms if platform.tier == "quick" or check.is_portable]
+        first = {distinct[check.where](platform): platform for platform in reversed(suited)}
+        yield from ((check, platform) for platform in suited if platform in first.values())
 
 
 @click.group(help=__doc__, invoke_without_command=True)
