@@ -58,7 +58,7 @@ test-abi: .venv/package .venv/dev  ## prove the ABI on x86-64 and AArch64, the q
 	python -m abi_checks --tier quick
 
 abi: .venv/package .venv/dev  ## prove the ABI on every processor and from every language; build/abi-report.html shows it
-	@tools/system_packages.sh test
+	@tools/system_packages.sh abi
 	python -m abi_checks --self-test
 	python -m abi_checks --html build/abi-report.html --json build/abi-report.json --junit build/abi-report.xml
 

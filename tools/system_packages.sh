@@ -3,6 +3,7 @@
 #   system_packages.sh build    to build the package: the compiler, NASM, Python's headers, venv
 #   system_packages.sh test     for all checks too: Clang, valgrind, QEMU, the AArch64 cross compiler, pkg-config,
 #                              libabigail
+#   system_packages.sh abi     for `make abi` too: cross compilers for 32-bit ARM, RISC-V and IBM Z
 # Does nothing where all is there.
 set -euo pipefail
 
@@ -26,12 +27,12 @@ done
 [[ -n ${CXX-} ]] || need g++ c++ --version
 need make make --version
 nasm=want # JPEG files are decoded slowly without it
-[[ ${1-} != test ]] || nasm=need
+[[ ${1-} == build ]] || nasm=need
 [[ $HOSTTYPE != x86_64 ]] || $nasm nasm nasm --version
 need python3 "$python" --version
 need python3-venv "$python" -c 'import ensurepip, venv'
 need python3-dev "$python" -c 'import pathlib, sysconfig; (pathlib.Path(sysconfig.get_path("include")) / "Python.h").stat()'
-if [[ ${1-} == test ]]; then
+if [[ ${1-} == test || ${1-} == abi ]]; then
   need git git --version
   need pkg-config pkg-config --version
   need clang clang++ --version
@@ -40,8 +41,13 @@ if [[ ${1-} == test ]]; then
   need qemu-user-static qemu-aarch64-static --version
   need g++-aarch64-linux-gnu aarch64-linux-gnu-g++ --version
   need abigail-tools abidiff --version
+  if [[ $1 == abi ]]; then
+    for triplet in arm-linux-gnueabihf riscv64-linux-gnu s390x-linux-gnu; do
+      need "g++-$triplet" "$triplet-g++" --version
+    done
+  fi
 elif [[ ${1-} != build ]]; then
-  sed -n '2,5s/^# //p' "$0" >&2
+  sed -n '2,7s/^# //p' "$0" >&2
   exit 2
 fi
 ((${#missing[@]} + ${#wanted[@]})) || exit 0
