@@ -34,6 +34,19 @@ def _signature(function: Function) -> dict[str, Any]:
     return {"result": function.result, "parameters": dict(map(_variable, function.parameters))}
 
 
+def conformance(machine: str) -> list[str]:
+    """The lines that conformance programs print: the same for all machines, but for the few that one has of its own."""
+    own = FOLDER / f"conformance-{machine}.jsonl"
+    lines = own.read_text(encoding="utf-8").splitlines() if own.exists() else []
+    replaced = {case_of(line): line for line in lines}
+    common = (FOLDER / "conformance.jsonl").read_text(encoding="utf-8").splitlines()
+    return [replaced.get(case_of(line), line) for line in common]
+
+
+def case_of(line: str) -> str:
+    return str(json.loads(line)["case"])
+
+
 def read(name: str) -> Any:
     return json.loads((FOLDER / f"{name}.json").read_text(encoding="utf-8"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+import threading
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from clip_files import SIGLIP, write_clip
 from model_files import small_model, store_ggml, store_gguf, synthetic_model
 
+_writing = threading.Lock()
 PICTURE = Path(__file__).parents[1] / "tests" / "fixtures" / "pictures" / "alpha.png"
 
 
@@ -27,8 +29,13 @@ class Inputs:
         return self.whisper, self.clip, self.picture
 
 
-@cache
 def write_inputs(folder: Path) -> Inputs:
+    with _writing:  # checks run in several threads
+        return _write_inputs(folder)
+
+
+@cache
+def _write_inputs(folder: Path) -> Inputs:
     folder.mkdir(parents=True, exist_ok=True)
     inputs = Inputs(folder / "whisper.gguf", folder / "clip.gguf", folder / "picture.png")
     store_gguf(inputs.whisper, small_model(), "f16")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abi_checks.memory_mutants import MEMORY_MUTANTS
 from abi_checks.mutants import HEADER, Mutant
 
 MAP = "exports/multimodal.map"
@@ -179,7 +180,7 @@ _FLOATS = (
 _HOSTS = (
     Mutant(
         "a sum in another order",
-        ("hosts.c", "hosts.cpp", "hosts.python_api", "hosts.python_ctypes", *SAME_BITS),
+        ("hosts.c", "hosts.cpp", "hosts.python_api", "hosts.python_ctypes", "hosts.go", *SAME_BITS),
         (
             (
                 "src/kernels/vec.h",
@@ -191,7 +192,148 @@ _HOSTS = (
     ),
 )
 
-MUTANTS = (*_DECLARATIONS, *_COMPILATION, *_SYMBOLS, *_EVOLUTION, *_FLOATS, *_HOSTS)
+CONVENTION = (
+    "calls.compilers_agree",
+    "calls.compilers_agree_on_many_signatures",
+    "calls.arguments_travel_as_the_standard_says",
+    "calls.python_agrees",
+)
+RUNS_CALLBACK = "    const int32_t answer = call();\n"
+RESAMPLE = """mm_status mm_resample(mm_audio_chunk chunk, uint32_t target_rate, const mm_run_options* run, float** out,
+                      size_t* out_len, char** error_out) {
+"""
+# The symbol is that of the header, the function another one.
+WIDE_RESAMPLE = (
+    """extern "C" MM_API mm_status wide(mm_audio_chunk, uint64_t, const mm_run_options*, float**, size_t*, char**)
+    __asm__("mm_resample");
+"""
+    + RESAMPLE.replace("mm_resample", "wide").replace("uint32_t target_rate", "uint64_t rate")
+    + "    const uint32_t target_rate = rate > 0xFFFFFFFF ? 0 : rate;\n"
+)
+
+_CALLS = (
+    Mutant("compiled for another calling convention", CONVENTION, flags=("-mabi=ms",)),
+    Mutant("structs are packed by an option", CONVENTION, flags=("-fpack-struct",)),
+    _header(
+        "a parameter of 8 bits",
+        "mm_vad_options_init(mm_vad_options *options, uint32_t",
+        "mm_vad_options_init(mm_vad_options *options, uint8_t",
+        "calls.arguments_are_wide_enough",
+        *DECLARED,
+    ),
+    Mutant(
+        "all 64 bits of a register are taken for a 32-bit argument",
+        ("calls.unused_bits_do_not_matter",),
+        (("src/api/audio.cpp", RESAMPLE, WIDE_RESAMPLE),),
+        ("api/audio.cpp",),
+    ),
+    Mutant(
+        "a register of the caller is lost",
+        ("calls.registers_are_kept",),
+        (("src/api/core.cpp", "    return MM_ABI_VERSION;", '    __asm__("movq $0, %r12"); return MM_ABI_VERSION;'),),
+        ("api/core.cpp",),
+    ),
+    Mutant(
+        "a register that callbacks may destroy is trusted in",
+        ("calls.registers_are_kept",),
+        (
+            (
+                "src/api/callbacks.cpp",
+                RUNS_CALLBACK,
+                '    __asm__ __volatile__("movq $1, %%r10" ::: "r10");\n'
+                "    int64_t trusted;\n    int32_t answer = call();\n"
+                '    __asm__ __volatile__("movq %%r10, %0" : "=r"(trusted));\n'
+                "    if (trusted != 1) answer = 1;\n",
+            ),
+        ),
+        ("api/callbacks.cpp",),
+    ),
+    Mutant(
+        "callbacks are called with half a slot too much on the stack",
+        ("calls.stack_is_aligned",),
+        (
+            (
+                "src/api/callbacks.cpp",
+                "return self.on_token_(token, self.user_data_);",
+                "int32_t answer;"
+                '__asm__ __volatile__("pushq %%rbx; movq %%rsp, %%rbx; andq $-16, %%rsp; subq $8, %%rsp; call *%%rdx;"'
+                '                     "movq %%rbx, %%rsp; popq %%rbx"'
+                '                     : "=a"(answer) : "d"(self.on_token_), "D"(token), "S"(self.user_data_)'
+                '                     : "rcx", "r8", "r9", "r10", "r11", "memory", "cc"); return answer;',
+            ),
+        ),
+        ("api/callbacks.cpp",),
+        ("-mno-red-zone",),
+    ),
+)
+
+_PROCESS_STATE = (
+    Mutant(
+        "errno changes",
+        ("process_state.calls_change_nothing",),
+        (("src/api/guard.h", "        errno = errno_;\n", ""),),
+        ("api/whisper.cpp",),
+    ),
+    Mutant(
+        "the current folder changes",
+        ("process_state.calls_change_nothing",),
+        (
+            ("src/api/core.cpp", "#include <zlib.h>", "#include <unistd.h>\n#include <zlib.h>"),
+            ("src/api/core.cpp", "    return kVersion;", '    return chdir("/") == 0 ? kVersion : "";'),
+        ),
+        ("api/core.cpp",),
+    ),
+    Mutant(
+        "callbacks run in the library's rounding mode",
+        ("process_state.callbacks_see_the_state_of_the_host",),
+        (("src/api/callbacks.cpp", "    std::fesetenv(&host_);\n", ""),),
+        ("api/callbacks.cpp",),
+    ),
+    Mutant(
+        "log lines are delivered in the library's rounding mode",
+        ("process_state.callbacks_see_the_state_of_the_host",),
+        (("src/runtime/error.cpp", "    if (host) std::fesetenv(host);\n", ""),),
+        ("runtime/error.cpp",),
+    ),
+    Mutant(
+        "the host's rounding mode is left in force",
+        ("process_state.results_do_not_depend_on_the_mode",),
+        (("src/runtime/fp_env.cpp", '    __asm__ __volatile__("ldmxcsr %0" : : "m"(kMxcsr) : "memory");\n', ""),),
+        ("runtime/fp_env.cpp",),
+    ),
+    Mutant("linked with -ffast-math", ("process_state.loading_changes_nothing",), link=(("", "-ffast-math"),)),
+    Mutant(
+        "loading opens a file and forgets it",
+        ("process_state.unloading_leaves_nothing",),
+        (
+            ("src/api/core.cpp", "#include <zlib.h>", "#include <fcntl.h>\n#include <zlib.h>"),
+            (
+                "src/api/core.cpp",
+                "namespace mm::api {\nnamespace {\n",
+                'namespace mm::api {\nnamespace {\n[[gnu::constructor]] void leak() { open("/dev/null", O_RDONLY); }\n',
+            ),
+        ),
+        ("api/core.cpp",),
+    ),
+    Mutant(
+        "a child waits for locks that its parent holds",
+        ("process_state.forked_child_goes_on",),
+        (("src/runtime/locks.cpp", "    new (&process_locks()) ProcessLocks;", ""),),
+        ("runtime/locks.cpp",),
+    ),
+)
+
+MUTANTS = (
+    *_DECLARATIONS,
+    *_COMPILATION,
+    *_SYMBOLS,
+    *_EVOLUTION,
+    *_CALLS,
+    *_PROCESS_STATE,
+    *_FLOATS,
+    *_HOSTS,
+    *MEMORY_MUTANTS,
+)
 
 CONTROLS = (
     Mutant(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,29 +50,44 @@ def make(mutant: Mutant, platform: Platform, folder: Path) -> Path:
             raise MutantError(f"{mutant.name}: {file} has {text!r} {source.count(text)} times, not once")
         path.write_text(source.replace(text, replacement), encoding="utf-8")
 
-    objects = {source: folder / f"{Path(source).stem}.o" for source in mutant.compile}
-    commands = json.loads((original / "compile_commands.json").read_text(encoding="utf-8"))
-    for source, target in objects.items():
-        command = next(item for item in commands if item["file"] == str(CLIB / "src" / source))
-        words = [word.replace(str(CLIB), str(tree)) for word in shlex.split(command["command"]) if word != "-Werror"]
-        words[words.index("-o") + 1] = str(target)
-        words += ["-w", *mutant.flags]
-        run(*words, cwd=original)
-        command["command"] = shlex.join(words)
+    rebuild(original, tree, folder, mutant.compile, mutant.flags, mutant.link)
+    commands = _commands(original)
+    for item in commands:
+        item["command"] = shlex.join([*shlex.split(item["command"]), *mutant.flags])
     (folder / "compile_commands.json").write_text(json.dumps(commands), encoding="utf-8")
-    _link(mutant, original, folder, objects)
     run(platform.tool("objcopy"), *mutant.archive, original / "libmultimodal.a", folder / "libmultimodal.a")
     return tree / HEADER
 
 
-def _link(mutant: Mutant, original: Path, folder: Path, objects: dict[str, Path]) -> None:
+def rebuild(
+    original: Path,
+    tree: Path,
+    folder: Path,
+    sources: Iterable[str],
+    flags: Iterable[str] = (),
+    link: Iterable[tuple[str, str]] = (),
+) -> None:
+    """Links the library of a build folder into another one, with some sources compiled from another tree."""
+    objects = {source: folder / f"{Path(source).stem}.o" for source in sources}
+    commands = _commands(original)
+    for source, target in objects.items():
+        command = next(item["command"] for item in commands if item["file"] == str(CLIB / "src" / source))
+        words = [word.replace(str(CLIB), str(tree)) for word in shlex.split(command) if word != "-Werror"]
+        words[words.index("-o") + 1] = str(target)
+        run(*words, "-w", *flags, cwd=original)
+
     words = shlex.split((original / "CMakeFiles" / "multimodal.dir" / "link.txt").read_text(encoding="utf-8"))
     for source, target in objects.items():
         words[words.index(f"CMakeFiles/mm_objects.dir/src/{source}.o")] = str(target)
     words[words.index("-o") + 1] = str(folder / "libmultimodal.so.1")
-    words = [word.replace(str(CLIB), str(folder / "clib")) for word in words]
-    for old, new in mutant.link:
+    words = [word.replace(str(CLIB), str(tree)) for word in words]
+    for old, new in link:
         if old and old not in words:
-            raise MutantError(f"{mutant.name}: the library is not linked with {old}")
+            raise MutantError(f"the library is not linked with {old}")
         words = [new if word == old else word for word in words] if old else [*words, new]
     run(*filter(None, words), cwd=original)
+
+
+def _commands(original: Path) -> list[dict[str, str]]:
+    commands: list[dict[str, str]] = json.loads((original / "compile_commands.json").read_text(encoding="utf-8"))
+    return commands

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "build" / "abi"
@@ -23,6 +24,7 @@ class Platform:
     triplet: str  # prefix of the GNU tools
     emulator: str = ""  # empty: programs run as they are
     cpu: str = ""  # of the emulator
+    tier: Literal["quick", "full"] = "quick"  # the least that it belongs to
 
     @property
     def launcher(self) -> tuple[str, ...]:
@@ -60,6 +62,10 @@ def _aarch64(name: str, cpu: str) -> Platform:
     return Platform(name, "aarch64", "aarch64", "aarch64-linux-gnu", "qemu-aarch64-static", cpu)
 
 
+def _portable(name: str, machine: str, triplet: str, emulated: str, cpu: str) -> Platform:
+    return Platform(name, machine, name, triplet, f"qemu-{emulated}-static", cpu, "full")
+
+
 # The first of each machine is the one that everything runs on; the others have its programs run on another processor.
 PLATFORMS = {
     platform.name: platform
@@ -71,14 +77,23 @@ PLATFORMS = {
         _aarch64("aarch64", "neoverse-n1"),
         _aarch64("aarch64-cortex-a53", "cortex-a53"),  # ARMv8.0
         _aarch64("aarch64-max", "max,sve=off"),  # with int8 and bfloat16 matrix products
+        # Without vector code of ours: 32-bit pointers and no fused multiply-add; a weak memory order; big-endian.
+        _portable("armhf", "armv7l", "arm-linux-gnueabihf", "arm", "cortex-a8"),
+        _portable("riscv64", "riscv64", "riscv64-linux-gnu", "riscv64", "rv64"),
+        _portable("s390x", "s390x", "s390x-linux-gnu", "s390x", "qemu"),
     )
 }
 
 
-@cache
 def build(platform: Platform) -> Path:
     """The build folder, with libmultimodal.so.1 and libmultimodal.a."""
-    return Path(run(ROOT / "clib" / "tests" / "run.sh", "build", platform.variant).strip())
+    return build_variant(platform.variant)
+
+
+@cache
+def build_variant(variant: str) -> Path:
+    """The same of any variant that clib/tests/run.sh knows."""
+    return Path(run(ROOT / "clib" / "tests" / "run.sh", "build", variant).strip())
 
 
 class CommandFailed(Exception):

@@ -5,6 +5,7 @@ FIELD(mm_bytes, data)
 FIELD(mm_bytes, len)
 STRUCT_END(mm_bytes)
 CONSTANT(MM_OK)
+FUNCTION(mm_free)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from abi_checks.interface import Interface
 
 
 def write_tables(interface: Interface, folder: Path) -> Path:
-    """Writes structs.inc and constants.inc into the folder, and returns it."""
+    """Writes structs.inc, constants.inc and functions.inc into the folder, and returns it."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
     for struct in interface.structs:
@@ -25,4 +26,6 @@ def write_tables(interface: Interface, folder: Path) -> Path:
     (folder / "structs.inc").write_text("\n".join(rows) + "\n", encoding="utf-8")
     constants = [f"CONSTANT({name})" for name in interface.constants]
     (folder / "constants.inc").write_text("\n".join(constants) + "\n", encoding="utf-8")
+    functions = [f"FUNCTION({function.name})" for function in interface.functions]
+    (folder / "functions.inc").write_text("\n".join(functions) + "\n", encoding="utf-8")
     return folder

@@ -140,7 +140,7 @@ def test_each_check_runs_where_it_differs() -> None:
         return [platform.name for _, platform in planned([made(None, where)], platforms)]
 
     platforms = list(PLATFORMS.values())
-    assert names("platform", platforms) == list(PLATFORMS)
+    assert names("platform", platforms) == [name for name, platform in PLATFORMS.items() if platform.tier == "quick"]
     assert names("build", platforms)[:3] == ["x86_64", "x86_64-clang", "aarch64"]
     assert names("machine", platforms)[:2] == ["x86_64", "aarch64"]
     assert names("once", platforms) == ["x86_64"]

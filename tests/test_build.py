@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import sys
 import zipfile
@@ -60,6 +61,13 @@ def pkg_config(prefix: Path, *options: str) -> list[str]:
 def test_the_header_includes_only_stddef_and_stdint() -> None:
     includes = [line for line in HEADER.read_text(encoding="utf-8").splitlines() if line.startswith("#include")]
     assert includes == ["#include <stddef.h>", "#include <stdint.h>"]
+
+
+def test_the_cpp_header_calls_or_names_every_function() -> None:
+    declared = re.findall(r"^MM_API [\w *]*?(\w+)\(", HEADER.read_text(encoding="utf-8"), re.MULTILINE)
+    known = re.findall(r"\bmm_\w+", HEADER.with_suffix(".hpp").read_text(encoding="utf-8"))
+    assert declared
+    assert set(declared) - set(known) == set()
 
 
 # ---- The libraries ---------------------------------------------------------------------------------------------------
@@ -131,7 +139,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_a_stable_abi_tag_and_all_it_needs(wheel: Path) -> None:
     assert wheel.name.startswith("multimodal_ffi-0.1.0-cp310-abi3-linux_")
     names = zipfile.ZipFile(wheel).namelist()
-    for name in [LIBRARY, "_native.abi3.so", "include/multimodal.h", "pkgconfig/multimodal.pc", "py.typed"]:
+    headers = ["include/multimodal.h", "include/multimodal.hpp"]
+    for name in [LIBRARY, "_native.abi3.so", *headers, "pkgconfig/multimodal.pc", "py.typed"]:
         assert f"pyffi/{name}" in names
     licences = {Path(name).name for name in names if "/licenses/" in name}
     assert licences == {"LICENSE", *(path.name for path in (ROOT / "LICENSES").iterdir())}

@@ -10,20 +10,25 @@ import soundfile
 from native import HEADER, LIBRARY, ROOT, build, run
 from published import jfk_wav, published
 
+from abi_checks.hosts.go import go
+from abi_checks.platforms import PLATFORMS
 from pyffi.models import cached_path, pull
 
-COMPILERS = {"c": ["gcc", "-std=c99"], "cpp": ["g++", "-std=c++11"]}
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"]
+COMPILERS = {"c": ["gcc", "-std=c99", *STRICT], "cpp": ["g++", "-std=c++11", *STRICT]}
 
 
-@pytest.fixture(scope="module", params=list(COMPILERS))
+@pytest.fixture(scope="module", params=[*COMPILERS, "go"])
 def programs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the examples of a language, compiled."""
-    folder = tmp_path_factory.mktemp(request.param)
+    folder, sources = tmp_path_factory.mktemp(request.param), ROOT / "examples" / request.param
     library = build("gcc")
-    for source in sorted((ROOT / "examples" / request.param).iterdir()):
-        link = ("-L", library, f"-l:{LIBRARY}", f"-Wl,-rpath,{library}")
-        flags: list[str | Path] = [*COMPILERS[request.param], *STRICT, "-I", HEADER.parent]
+    if request.param == "go":
+        go(PLATFORMS["x86_64"], library, HEADER.parent, sources, "build", "-o", folder, "./...")
+        return folder
+    for source in sorted(sources.iterdir()):
+        flags: list[str | Path] = [*COMPILERS[request.param], "-I", HEADER.parent]
+        link: list[str | Path] = ["-L", library, f"-l:{LIBRARY}", f"-Wl,-rpath,{library}"]
         run(*flags, source, *link, "-o", folder / source.stem)
     return folder
 

@@ -11,8 +11,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from native import ROOT, run
+from native import HEADER, ROOT, build, run
 from published import jfk_wav, published
+
+from abi_checks.hosts.go import PACKAGE, go
+from abi_checks.platforms import PLATFORMS
 
 BLOCKS: list[tuple[str, str]] = re.findall(
     r"^```(\w+)\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
@@ -26,6 +29,7 @@ int main(int argc, char **argv) {
 }
 """,
     "cpp": "",
+    "go": "",
 }
 
 
@@ -80,6 +84,13 @@ def test_the_c_and_cpp_programs_of_the_readme_transcribe(folder: Path) -> None:
     model = shell("multimodal models path tiny.en", folder).strip()
     run(folder / "program", model)
     assert "segments" in run(folder / "program-cpp", model)
+
+
+def test_the_go_program_of_the_readme_transcribes(folder: Path) -> None:
+    requires = f"module program\n\ngo 1.23\n\nrequire multimodal v0.0.0\n\nreplace multimodal => {PACKAGE}\n"
+    (folder / "go.mod").write_text(requires, encoding="utf-8")
+    go(PLATFORMS["x86_64"], build("gcc"), HEADER.parent, folder, "build", "-o", "program-go", "program.go")
+    run(folder / "program-go", shell("multimodal models path tiny.en", folder).strip())
 
 
 def test_the_readme_names_only_files_that_exist() -> None:

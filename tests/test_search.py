@@ -1,9 +1,7 @@
-"""The index of a folder of pictures, what it finds, and the page that shows it."""
+"""The index of a folder of pictures, and what it finds."""
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 import shutil
 import sqlite3
@@ -11,7 +9,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 
 import filelock
@@ -22,9 +19,7 @@ from pictures import BROKEN, fill, picture
 from PIL import Image
 
 import pyffi.search
-from pyffi import BusyError, Clip, FileError, ImageIndex, InvalidArgument, Match, Space
-from pyffi.contact_sheet import contact_sheet, write_contact_sheet
-from pyffi.picture_files import find_pictures
+from pyffi import BusyError, Clip, FileError, ImageIndex, InvalidArgument
 from pyffi.search import index_folder
 
 
@@ -42,61 +37,6 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clip]:
     write_clip(path, seed=1)
     with Clip(path) as model:
         yield model
-
-
-def names(folder: Path) -> list[str]:
-    return [os.path.relpath(file.path, folder) for file in find_pictures(folder)]
-
-
-# ---- Finding pictures ------------------------------------------------------------------------------------------------
-
-
-def test_pictures_are_found_by_suffix_in_order(tmp_path: Path) -> None:
-    for name in ("b.PNG", "a.jpg", "z/c.jpeg", "d/e.webp", "d/f.gif", "g.bmp", "h.tif", "i.tiff"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    for name in ("no.txt", "jpg", "video.mp4", ".hidden.jpg", ".multimodal/x.jpg", "d/.git/y.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    os.mkfifo(tmp_path / "pipe.jpg")
-    (tmp_path / "folder.jpg").mkdir()
-    expected = ["a.jpg", "b.PNG", "g.bmp", "h.tif", "i.tiff", "d/e.webp", "d/f.gif", "z/c.jpeg"]
-    assert names(tmp_path) == expected
-
-
-def test_formats_that_pillow_reads_are_left_out_without_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("a.jpg", "b.webp"):
-        (tmp_path / name).touch()
-    monkeypatch.setattr("pyffi.picture_files.find_spec", lambda name: None)
-    assert names(tmp_path) == ["a.jpg"]
-
-
-def test_links_in_a_circle_come_to_an_end_and_real_paths_win(tmp_path: Path) -> None:
-    (tmp_path / "z").mkdir()
-    (tmp_path / "z" / "one.jpg").touch()
-    (tmp_path / "a").symlink_to(tmp_path / "z")
-    (tmp_path / "z" / "up").symlink_to(tmp_path)
-    (tmp_path / "self").symlink_to("self")
-    (tmp_path / "two.jpg").symlink_to(tmp_path / "z" / "one.jpg")
-    assert names(tmp_path) == ["two.jpg", "z/one.jpg"]
-
-
-def test_links_to_other_folders_are_followed(tmp_path: Path) -> None:
-    fill(tmp_path / "elsewhere", 2)
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
-    assert names(tmp_path / "photos") == ["link/0000.jpg", "link/0001.png"]
-
-
-def test_what_cannot_be_read_is_told_and_the_others_follow(tmp_path: Path) -> None:
-    fill(tmp_path / "good", 1)
-    (tmp_path / "dangling.jpg").symlink_to("nowhere")
-    (tmp_path / "circle").symlink_to("circle")
-    errors: list[OSError] = []
-    assert [Path(file.path).name for file in find_pictures(tmp_path, errors.append)] == ["0000.jpg"]
-    assert [Path(error.filename).name for error in errors] == ["circle", "dangling.jpg"]
-    find = find_pictures(tmp_path / "missing", errors.append)
-    assert (list(find), str(tmp_path / "missing")) == ([], errors[-1].filename)
 
 
 # ---- The index follows the folder ------------------------------------------------------------------------------------
@@ -522,95 +462,3 @@ def test_the_index_opens_and_closes_a_model_of_its_own(tmp_path: Path, clip: Cli
     with ImageIndex(tmp_path, clip):
         pass
     clip.space_id()
-
-
-# ---- The contact sheet -----------------------------------------------------------------------------------------------
-
-
-class Page(HTMLParser):
-    """The elements of a page, and its text."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
-
-    def of(self, tag: str, name: str) -> list[str]:
-        return [attributes[name] or "" for element, attributes in self.elements if element == tag]
-
-
-SPACE = Space("0123456789abcdef", "tiny <model>", 24)
-
-
-def test_a_page_shows_pictures_scores_names_query_model_and_space(tmp_path: Path) -> None:
-    large = tmp_path / "sub" / "large.jpg"
-    large.parent.mkdir()
-    picture(0, 1000).save(large)
-    clear = tmp_path / "clear.png"
-    picture(1, 64).convert("RGBA").save(clear)
-    target = tmp_path / "page.html"
-    matches = [Match(str(large), 0.31249), Match(str(clear), -0.05)]
-    write_contact_sheet(target, matches, title="a red apple", space=SPACE, folder=tmp_path, query_pictures=[str(clear)])
-    page = Page(target.read_text(encoding="utf-8"))
-    for text in (
-        "a red apple",
-        "0.312",
-        "sub/large.jpg",
-        "-0.050",
-        "clear.png",
-        "tiny <model>",
-        SPACE.id,
-        "2 pictures",
-    ):
-        assert text in page.text
-    assert page.of("a", "href") == [large.as_uri(), clear.as_uri()]
-    sources = page.of("img", "src")
-    assert [source.partition(",")[0] for source in sources] == [
-        "data:image/png;base64",
-        "data:image/jpeg;base64",
-        "data:image/png;base64",
-    ]
-    opened = [Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))) for source in sources]
-    assert [(image.size, image.mode) for image in opened] == [
-        ((64, 64), "RGBA"),
-        ((320, 320), "RGB"),
-        ((64, 64), "RGBA"),
-    ]
-
-
-def test_thumbnails_are_turned_as_exif_says(tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    picture(0).resize((60, 20)).save(tmp_path / "turned.jpg", exif=exif)
-    (source,) = Page(contact_sheet([Match(str(tmp_path / "turned.jpg"), 1)], title="", space=SPACE)).of("img", "src")
-    assert Image.open(io.BytesIO(base64.b64decode(source.partition(",")[2]))).size == (20, 60)
-
-
-def test_nothing_in_a_page_is_taken_for_html(tmp_path: Path) -> None:
-    path = tmp_path / os.fsdecode(b"\"'><script>alert(1)<&amp;>\xff.png")
-    picture(0).save(path)
-    space = Space("</p><script>", "<b>", 24)
-    title = "</title><script>alert(2)</script>"
-    page = Page(contact_sheet([Match(str(path), 0.5)], title=title, space=space, folder=tmp_path))
-    tags = {tag for tag, _ in page.elements}
-    assert tags == set("html head meta title style body header h1 p ol li a img div span".split())  # noqa: SIM905
-    assert "\"'><script>alert(1)<&amp;>\\xff.png" in page.text
-    assert title in page.text
-
-
-def test_without_pillow_or_with_a_damaged_file_a_page_shows_the_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    good, bad = tmp_path / "good one.png", tmp_path / "bad.png"
-    picture(0).save(good)
-    bad.write_bytes(BROKEN)
-    assert Page(contact_sheet([Match(str(bad), 1)], title="", space=SPACE)).of("img", "src") == [bad.as_uri()]
-    monkeypatch.setattr("pyffi.contact_sheet.find_spec", lambda name: None)
-    assert Page(contact_sheet([Match(str(good), 1)], title="", space=SPACE)).of("img", "src") == [good.as_uri()]

@@ -85,6 +85,11 @@ class Check:
     def id(self) -> str:
         return f"{self.topic}.{self.name}"
 
+    @property
+    def is_portable(self) -> bool:
+        """Whether it can be run on every processor, and not only on those that have vector code and probes of ours."""
+        return self.topic in ("layout", "symbols", "evolution") or self.host in ("c", "cpp")
+
 
 _checks: dict[str, Check] = {}
 
@@ -112,7 +117,7 @@ def all_checks() -> Mapping[str, Check]:
     """Every check, by its id, topic by topic."""
     for topic in TOPICS:
         importlib.import_module(f"abi_checks.checks.{topic}")
-    return _checks
+    return dict(sorted(_checks.items(), key=lambda item: TOPICS.index(item[1].topic)))
 
 
 def expect_none(faults: Iterable[str]) -> None:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from abi_checks.checks import Failed, NotCheckable, Subject, check, expect_none
+from abi_checks.interface import read_interface
 from abi_checks.models import PICTURE, write_ggml, write_inputs
 from abi_checks.platforms import CommandFailed, run
 from abi_checks.probes import build_probe
 from abi_checks.probes.hostile import as_library, hostile_objects
-from abi_checks.probes.tables import write_tables
 from abi_checks.stock import stock_whisper
+from abi_checks.tables import write_tables
 
 JPEG = PICTURE.with_name("baseline.jpg")
 LINKED = ["linked", "results:0"]
@@ -23,7 +24,7 @@ class Neighbourhood:
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
-        write_tables(subject)
+        write_tables(read_interface(subject.header), subject.work)
         inputs = write_inputs(subject.work)
         self.files = (inputs.whisper, inputs.clip, JPEG, inputs.picture, write_ggml(subject.work))
 

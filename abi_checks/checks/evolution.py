@@ -8,10 +8,13 @@ from pathlib import Path
 
 from abi_checks import abigail, baseline
 from abi_checks.checks import NotCheckable, Subject, check, expect_none
+from abi_checks.interface import read_interface
 from abi_checks.models import write_inputs
 from abi_checks.platforms import WORK, run
+from abi_checks.tables import write_tables
 
 PROGRAM = Path(__file__).parents[1] / "probes" / "old_client.c"
+HOSTS = Path(__file__).parents[1] / "hosts"
 STRICT = ["-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wundef", "-Werror", "-fsyntax-only"]
 DIALECTS = {
     "c": ("c99", "c11", "c17", "c2x"),
@@ -44,6 +47,18 @@ def header_compiles_in_every_dialect(subject: Subject) -> str:
                 run(*command, f"-std={dialect}", *strict, "-I", subject.header.parent, sources[language])
                 count += 1
     return f"{count} dialects"
+
+
+@check(where="machine")
+def cpp_header_can_be_used_in_every_dialect(subject: Subject) -> str:
+    """All of multimodal.hpp can be used, strictly and without RTTI, as C++11 to C++23, by GCC and Clang"""
+    program = HOSTS / "cpp" / "conformance.cpp"
+    tables = write_tables(read_interface(subject.header), subject.work)
+    flags = [*STRICT, "-Wno-unused-function", "-fno-rtti", f"-I{subject.header.parent}", f"-I{tables}"]
+    runs = [(compiler, dialect) for compiler in ("gcc", "clang") for dialect in DIALECTS["c++"]]
+    for compiler, dialect in runs:
+        run(*subject.platform.compiler(compiler, "c++"), f"-std={dialect}", *flags, program)
+    return f"{len(runs)} dialects"
 
 
 @check(where="platform")

@@ -16,12 +16,14 @@ STUB = Path(__file__).parents[2] / "pyffi" / "_native.pyi"
 VERSION = "MM_1"  # the symbols' version node
 SONAME = "libmultimodal.so.1"
 # The C library and its loader alone; the C++ runtime is inside.
-NEEDED = {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+NEEDED = {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1", "ld-linux-armhf.so.3",
+          "ld-linux-riscv64-lp64d.so.1", "ld64.so.1"}  # fmt: skip
 # Weak: the linker's, and what the C++ runtime's transactions would call. Nobody calls them where they are absent.
 HOOKS = re.compile(r"__gmon_start__$|__cxa_(finalize|pure_virtual)$|_ITM_|_ZGTt")
 # What must be inside an archive: C++, its runtime, the codecs.
 FOREIGN = re.compile(r"_Z|__cxa_(?!atexit$)|__gxx|_Unwind|jpeg_|jsimd_|inflate|crc32|adler32|zlib|png_|ggml_|whisper_")
-PAGE_SIZES = {"x86_64": 0x1000, "aarch64": 0x10000}  # kernels for AArch64 with pages of 64 KiB load it, too
+# The largest that kernels have: on AArch64 some have pages of 64 KiB.
+PAGE_SIZES = {"x86_64": 0x1000, "aarch64": 0x10000, "armv7l": 0x1000, "riscv64": 0x1000, "s390x": 0x1000}
 
 
 @check()

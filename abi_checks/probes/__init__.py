@@ -11,13 +11,21 @@ FOLDER = Path(__file__).parent
 FLAGS = ("-std=c99", "-D_GNU_SOURCE", "-O1", "-g", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
 
 
-def build_probe(subject: Subject, name: str, *options: str | Path, shared: bool = True) -> Path:
-    """Compiles NAME.c; it finds the shared library where it lies, unless `options` bring another."""
+def build_probe(
+    subject: Subject,
+    name: str,
+    *options: str | Path,
+    shared: bool = True,
+    compiler: str = "gcc",
+    library: Path | None = None,
+) -> Path:
+    """Compiles NAME.c; it finds the shared library where it lies, unless another is named."""
     program = subject.work / name
-    library = (subject.library, f"-Wl,-rpath,{subject.folder}") if shared else ()
+    library = library or subject.library
+    linked = (library, f"-Wl,-rpath,{library.parent}") if shared else ()
     include = ("-I", subject.header.parent, "-I", FOLDER, "-I", subject.work)
-    compiler = subject.platform.tool("gcc")
-    run(compiler, *FLAGS, *include, FOLDER / f"{name}.c", *options, *library, "-lm", "-ldl", "-pthread", "-o", program)
+    command = subject.platform.compiler(compiler, "c")
+    run(*command, *FLAGS, *include, FOLDER / f"{name}.c", *options, *linked, "-lm", "-ldl", "-pthread", "-o", program)
     return program
 
 

@@ -5,7 +5,14 @@
 
 #include "calls.h"
 
-static struct world world = {.api = LINKED_API};
+static struct world world = {
+    .api =
+        {
+#define FUNCTION(name) name,
+#include "functions.inc"
+#undef FUNCTION
+        },
+};
 
 static struct result make(const struct call* call, int v) {
     struct result result = {NULL, 0};

@@ -3,13 +3,12 @@
 #define ABI_PROBES_CALLS_H
 
 #include "probe.h"
-#include "tables.h"
 
 /* The functions of a library. */
 struct api {
-#define MEMBER(function) __typeof__(function)* function;
-    FUNCTIONS(MEMBER)
-#undef MEMBER
+#define FUNCTION(name) __typeof__(name)* name;
+#include "functions.inc"
+#undef FUNCTION
 };
 
 #define SECOND 16000
@@ -191,10 +190,5 @@ static const struct call calls[] = {
     ENTRY(error_out),
 };
 #define N_CALLS (sizeof(calls) / sizeof(calls[0]))
-
-/* The functions that this program is linked with. */
-#define LINKED(function) function,
-#define LINKED_API \
-    { FUNCTIONS(LINKED) }
 
 #endif

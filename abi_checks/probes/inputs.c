@@ -14,15 +14,13 @@ static int near_a_multiple(size_t n, size_t unit) {
 }
 
 static int is_wanted(const struct input* input, size_t n) {
-    static const size_t doubles[] = {64, 128, 256, 512, 1024, 2048, 4096};
     const int level = detail - input->heavy;
-    if (n == input->least || n == input->most || n == picture.size) return 1;
-    if (level >= 2) return 1;
+    if (n == input->least || n == input->most || n == picture.size || n <= 2 || level >= 2) return 1;
     if (level == 1) return n <= 66 || near_a_multiple(n, 64);
     if (level == 0 && n <= 18) return 1;
-    for (size_t i = 0; i < sizeof(doubles) / sizeof(doubles[0]); ++i)
-        if (near_a_multiple(n, 64) && n + 1 >= doubles[i] && n <= doubles[i] + 1) return level == 0 || doubles[i] == 64;
-    return n <= 2;
+    for (size_t doubled = 64; level >= -1 && doubled <= (level ? 64 : 4096); doubled *= 2)
+        if (n + 1 >= doubled && n <= doubled + 1) return 1;
+    return 0;
 }
 
 /* The input at `at`, with other bytes around it that no result may depend on. */
@@ -63,7 +61,8 @@ static void offsets(const struct input* input) {
         if (i && (input->heavy > detail || n == input->least || n < lengths[i])) continue;
         const size_t size = input->fill((unsigned char*)room, n);
         const uint64_t expected = input->call(room, n);
-        for (size_t offset = 0; offset < 64; offset += input->unit)
+        const size_t step = input->unit == 1 && input->heavy > detail ? 7 : input->unit;
+        for (size_t offset = 0; offset < 64; offset += step)
             try_at(input, n, guarded.begin + 64 + offset, size, expected);
     }
 }

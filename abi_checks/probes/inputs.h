@@ -2,6 +2,8 @@
 #ifndef ABI_PROBES_INPUTS_H
 #define ABI_PROBES_INPUTS_H
 
+#include <math.h>
+
 #include "probe.h"
 
 struct input {
@@ -48,12 +50,12 @@ static mm_audio_chunk chunk(const void* data, size_t len, uint32_t rate) {
     return made;
 }
 
-READS(resample_down, float, status = mm_resample(chunk(data, count, 44100), 16000, &run, &out, &n, NULL))
+READS(resample_down, float, status = mm_resample(chunk(data, count, 48000), 16000, &run, &out, &n, NULL))
 READS(resample_up, float, status = mm_resample(chunk(data, count, 8000), 16000, &run, &out, &n, NULL))
 READS(resample_not, float, status = mm_resample(chunk(data, count, 16000), 16000, &run, &out, &n, NULL))
 READS(vad_probabilities, float, status = mm_vad_probabilities(vad, chunk(data, count, 16000), &run, &out, &n, NULL))
 READS(vad_segments, mm_vad_segment,
-      status = mm_vad_segments(vad, chunk(data, count, 44100), NULL, &run, &out, &n, NULL))
+      status = mm_vad_segments(vad, chunk(data, count, 16000), NULL, &run, &out, &n, NULL))
 READS(vad_window, float, {
     float probability = 0;
     mm_vad_reset(vad);
@@ -105,7 +107,7 @@ static uint64_t pushed_audio(const void* data, size_t n) {
     const mm_transcribe_options options = short_options();
     mm_transcript* transcript = NULL;
     must(mm_transcript_open(whisper, &options, &transcript, NULL), "mm_transcript_open");
-    const mm_status status = mm_transcript_push(transcript, chunk(data, n, 44100));
+    const mm_status status = mm_transcript_push(transcript, chunk(data, n, 48000));
     mm_transcript_finish(transcript);
     return text_of(status, transcript);
 }
@@ -123,10 +125,14 @@ OPTION(punctuation, {
     options.word_timestamps = MM_SWITCH_ON;
     options.prepend_punctuations = options.append_punctuations = (const char*)data;
 })
-OPTION(temperatures, options.temperatures = (const float*)data; options.n_temperatures = n)
+OPTION(temperatures, {
+    options.temperatures = (const float*)data;
+    options.n_temperatures = n;
+    options.log_prob_threshold = -HUGE_VALF; /* the first will do: all are read, one is decoded with */
+    options.compression_ratio_threshold = HUGE_VALF;
+})
 OPTION(suppressed, options.suppress_tokens = (const int32_t*)data; options.n_suppress_tokens = n)
 
-/* The first is never passed by, so that few are used. */
 static size_t fill_temperatures(unsigned char* to, size_t n) {
     for (size_t i = 0; i < n; ++i) ((float*)(void*)to)[i] = (float)i / 64.0f;
     return n * sizeof(float);
@@ -346,8 +352,8 @@ static const struct input inputs[] = {
     {"samples to resample down", 4, 0, 4096, 0, fill_audio, resample_down},
     {"samples to resample up", 4, 0, 4096, 0, fill_audio, resample_up},
     {"samples that stay", 4, 0, 4096, 0, fill_audio, resample_not},
-    {"samples for speech probabilities", 4, 0, 4096, 0, fill_audio, vad_probabilities},
-    {"samples for runs of speech", 4, 0, 4096, 0, fill_audio, vad_segments},
+    {"samples for speech probabilities", 4, 0, 4096, 1, fill_audio, vad_probabilities},
+    {"samples for runs of speech", 4, 0, 4096, 1, fill_audio, vad_segments},
     {"a window of samples", 4, 512, 512, 0, fill_audio, vad_window},
     {"samples for log-mel", 4, 0, 4096, 0, fill_audio, log_mel},
     {"samples for a language", 4, 0, 4096, 2, fill_audio, detect_language},
@@ -355,7 +361,7 @@ static const struct input inputs[] = {
     {"samples to push", 4, 0, 4096, 1, fill_audio, pushed_audio},
     {"a language's name", 1, 0, 15, 1, fill_language, language},
     {"a prompt", 1, 0, 4096, 2, fill_string, prompt},
-    {"punctuation", 1, 0, 200, 2, fill_string, punctuation},
+    {"punctuation", 1, 0, 64, 2, fill_string, punctuation},
     {"temperatures", 4, 1, 64, 2, fill_temperatures, temperatures},
     {"suppressed tokens", 4, 0, 4096, 2, fill_ids, suppressed},
     {"frames of log-mel", 4, 0, 20, 1, fill_mel, encode},

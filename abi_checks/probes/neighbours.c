@@ -42,19 +42,21 @@ static void open_ours(struct world* w) {
 }
 
 /* A function pointer is not a data pointer to ISO C, but to POSIX. */
-#define FIND(function) *(void**)&w->api.function = find(library, #function);
 static void open_loaded(const char* path) {
     void* library = load(path, RTLD_LOCAL);
     struct world* w = next_world();
-    FUNCTIONS(FIND)
+#define FUNCTION(name) *(void**)&w->api.name = find(library, #name);
+#include "functions.inc"
+#undef FUNCTION
     open_ours(w);
 }
 
 #ifdef LINKS_OURS
 static void open_linked(void) {
-    const struct api linked = LINKED_API;
     struct world* w = next_world();
-    w->api = linked;
+#define FUNCTION(name) w->api.name = name;
+#include "functions.inc"
+#undef FUNCTION
     open_ours(w);
 }
 #endif

@@ -151,13 +151,18 @@ static void basics(const struct way* way, const char* whisper) {
 }
 
 static void audio_functions(const struct way* way, const float* samples, const mm_run_options* run) {
-    const mm_audio_chunk at_44100 = {samples, 4410, 44100}, at_16000 = {samples, 16000, 16000};
+    const mm_audio_chunk at_44100 = {samples, 4410, 44100}, at_16000 = {samples, 4096, 16000};
+    float tiny[64];
+    const mm_audio_chunk subnormal = {tiny, 64, 48000};
     float *floats = NULL, probability = -1.0f;
     size_t n = 0;
     mm_vad* vad = NULL;
     mm_vad_options options;
     mm_vad_segment* segments = NULL;
     OK(mm_resample, at_44100, 16000, run, &floats, &n, NULL);
+    TAKE(floats, n * sizeof(float));
+    for (uint32_t i = 0; i < 64; ++i) memcpy(&tiny[i], &i, sizeof(i)); /* subnormal numbers */
+    OK(mm_resample, subnormal, 16000, run, &floats, &n, NULL);
     TAKE(floats, n * sizeof(float));
     OK(mm_vad_open, NULL, &vad, NULL);
     OK(mm_vad_process, vad, samples, 512, &probability);
@@ -197,7 +202,7 @@ static void read_transcript(const struct way* way, mm_transcript* transcript) {
 
 static void transcription(const struct way* way, mm_whisper* model, const float* samples) {
     static const float zero[1] = {0.0f};
-    const mm_audio_chunk chunk = {samples, 16000, 16000};
+    const mm_audio_chunk chunk = {samples, 8000, 16000};
     mm_transcribe_options options;
     mm_transcript* transcript = NULL;
     int32_t state = MM_STEP_MORE;
@@ -230,7 +235,7 @@ static void transcription(const struct way* way, mm_whisper* model, const float*
 }
 
 static void speech(const struct way* way, const char* path, const float* samples, const mm_run_options* run) {
-    const mm_audio_chunk chunk = {samples, 16000, 16000};
+    const mm_audio_chunk chunk = {samples, 8000, 16000};
     const int32_t tokens[] = {50258, 50259, 50359, 50363};
     float *mel = NULL, *encoded = NULL, *logits = NULL;
     size_t frames = 0, n = 0;
@@ -306,7 +311,7 @@ uint64_t tour(const struct way* way, const char* whisper, const char* clip, cons
     const mm_run_options run = {sizeof(mm_run_options), 2,
                                 (mm_abort_callback)way->callback(SHOULD_ABORT, (any_function)should_abort),
                                 &user_data_of_tour};
-    float* samples = audio(16000);
+    float* samples = audio(8000);
     digest = UINT64_C(14695981039346656037);
     memset(tour_callbacks, 0, sizeof(tour_callbacks));
     CALL(mm_set_log_callback)

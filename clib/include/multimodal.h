@@ -16,6 +16,7 @@
  *            static           never free it;
  *            of the handle    valid until that handle is closed.
  *            Buffers handed out are 64-byte aligned. mm_free and every close function accept NULL.
+ *            A buffer is freed once, by mm_free alone: to free it twice, or to use it then, is undefined, as with free().
  *
  * Handles    are opaque tokens, never dereferenced by the library. Values are not reused: a call with a closed or a
  *            made-up handle returns MM_ERROR_INVALID_HANDLE and does no harm, and closing twice does nothing.

@@ -5,21 +5,23 @@
  *     options.on_token = [](const mm_token &token) { std::cout << token.text << std::flush; return true; };
  *     auto transcript = model.transcribe({samples, n, 16000}, options);
  *
- * Header only: it calls the C functions and adds no symbol that a program of another compiler would miss. What each call
- * does, its units, its threads and its errors are multimodal.h's.
+ * Header only, with or without RTTI: a program that uses it needs the C functions and nothing else of the library. What
+ * each call does, its units, its threads and its errors are multimodal.h's. What needs no owner is called as it is:
+ * mm_abi_version, mm_version_string, mm_build_info, mm_set_log_callback.
  *
- * Ownership  Whisper, Transcript, Vad, Clip and Buffer own what they hold, can be moved and not copied, and free it when
- *            they end. One that was moved from is empty: using it is the INVALID_HANDLE of a closed handle.
+ * Ownership  Whisper, Transcript, Vad, Clip and Buffer own what they hold, can be moved and not copied, and free it
+ *            when they end or are assigned to. One that was moved from is empty: calls on it fail with INVALID_HANDLE.
  *            mm_audio_chunk, mm_bytes and mm_pixels are borrowed during the call, and so is the text in options; a
  *            Transcript that was opened has copied it.
+ * Options    that take no callback are C's, and may be NULL: OpenOptions, VadOptions, ImageOptions and ClipOptions are
+ *            those structs, at their defaults (mm_vad_options_init writes them out).
  * Errors     A status other than MM_OK is thrown as Error. Memory that is lacking is std::bad_alloc.
- * Callbacks  return true to go on, false to stop (Error with MM_ERROR_ABORTED). An exception thrown in one stops the call
- *            and is thrown on by the function that made it; it never passes through C.
+ * Callbacks  return true to go on, false to stop (Error with MM_ERROR_ABORTED). An exception thrown in one stops the
+ *            call and is thrown on by the function that made it; it never passes through C.
  */
 #ifndef MULTIMODAL_HPP
 #define MULTIMODAL_HPP
 
-#include <cstring>
 #include <exception>
 #include <functional>
 #include <memory>
@@ -51,7 +53,8 @@ class Buffer {
     ~Buffer() { mm_free(data_); }
     Buffer(Buffer&& other) noexcept : data_(other.data_), size_(other.size_) { other.data_ = nullptr, other.size_ = 0; }
     Buffer& operator=(Buffer&& other) noexcept {
-        std::swap(data_, other.data_), std::swap(size_, other.size_);
+        Buffer taken(std::move(other));
+        std::swap(data_, taken.data_), std::swap(size_, taken.size_);
         return *this;
     }
     Buffer(const Buffer&) = delete;
@@ -73,6 +76,16 @@ class Buffer {
     size_t size_ = 0;
 };
 
+/* A struct of C that knows its size. All else is zero, which in options means defaults. */
+template <typename Struct>
+struct Sized : Struct {
+    Sized() noexcept : Struct() { this->struct_size = sizeof(Struct); }
+};
+using OpenOptions = Sized<mm_open_options>;
+using VadOptions = Sized<mm_vad_options>;
+using ImageOptions = Sized<mm_image_options>;
+using ClipOptions = Sized<mm_clip_options>;
+
 /* How a call runs. */
 struct RunOptions {
     int32_t threads = 0;           /* at most so many; 0: all cores this process may use */
@@ -86,14 +99,18 @@ struct TranscribeOptions : mm_transcribe_options {
     std::function<bool(const mm_token&)> on_token;
     std::function<bool(const mm_segment&)> on_segment;
     std::function<bool(double seconds_done, double seconds_total)> on_progress;
-    std::function<bool()> proceed;
+    std::function<bool()> proceed; /* as in RunOptions */
+
+  private: /* in their place */
+    using mm_transcribe_options::should_abort;
+    using mm_transcribe_options::user_data;
 };
 
 namespace detail {
 
-[[noreturn]] inline void fail(mm_status status, const char* message) {
+inline void check(mm_status status, const char* message = nullptr) {
     if (status == MM_ERROR_NO_MEMORY) throw std::bad_alloc();
-    throw Error(status, message && *message ? message : mm_status_string(status));
+    if (status != MM_OK) throw Error(status, message && *message ? message : mm_status_string(status));
 }
 
 /* The callbacks of a call, and what one of them has thrown until C has returned. Its address is the user_data. */
@@ -112,19 +129,18 @@ class Callbacks {
         c.should_abort = options_.proceed ? abort : nullptr;
         return c;
     }
-
     mm_run_options run_options(int32_t threads) {
         return mm_run_options{sizeof(mm_run_options), threads, options_.proceed ? abort : nullptr, this};
     }
 
-    /* After each call: throws what a callback has thrown, or the failure itself. */
+    /* After each call: throws what a callback has thrown, or the failure itself. BUSY is another call's callback. */
     void check(mm_status status, const char* message) {
-        if (thrown_) {
+        if (status != MM_ERROR_BUSY && thrown_) {
             std::exception_ptr thrown;
             std::swap(thrown, thrown_);
             std::rethrow_exception(thrown);
         }
-        if (status != MM_OK) fail(status, message);
+        detail::check(status, message);
     }
 
   private:
@@ -163,30 +179,39 @@ class Message {
     Message(const Message&) = delete;
     Message& operator=(const Message&) = delete;
     operator char**() noexcept { return &text_; }
-    void check(mm_status status) const {
-        if (status != MM_OK) fail(status, text_);
-    }
+    void check(mm_status status) const { detail::check(status, text_); }
     const char* text() const noexcept { return text_; }
 
   private:
     char* text_ = nullptr;
 };
 
-/* Calls function(run, out, out_len, error_out) and owns what it hands out. */
-template <typename T, typename Function>
-Buffer<T> buffer_of(const RunOptions& options, const Function& function) {
+/* Calls function(arguments..., run, out, out_len, error_out) and owns what it hands out. */
+template <typename T, typename Function, typename... Arguments>
+Buffer<T> buffer_of(const RunOptions& options, const Function& function, Arguments... arguments) {
     Callbacks callbacks(options);
     const mm_run_options run = callbacks.run_options(options.threads);
     Message message;
     T* out = nullptr;
     size_t n = 0;
-    const mm_status status = function(&run, &out, &n, message);
+    const mm_status status = function(arguments..., &run, &out, &n, message);
     Buffer<T> result(out, n);
     callbacks.check(status, message.text());
     return result;
 }
 
-inline std::string text_of(const Buffer<char>& text) {
+/* The same for functions that always run to their end. */
+template <typename T, typename Function, typename... Arguments>
+Buffer<T> short_buffer_of(const Function& function, Arguments... arguments) {
+    return buffer_of<T>(RunOptions(), [&](const mm_run_options*, T** out, size_t* n, char** error) {
+        return function(arguments..., out, n, error);
+    });
+}
+
+/* Text that C allocates. */
+template <typename Function, typename... Arguments>
+std::string text_of(const Function& function, Arguments... arguments) {
+    const Buffer<char> text = short_buffer_of<char>(function, arguments...);
     return std::string(text.begin(), text.end());
 }
 
@@ -198,7 +223,8 @@ class Owner {
     ~Owner() { close(handle_); }
     Owner(Owner&& other) noexcept : handle_(other.handle_) { other.handle_ = nullptr; }
     Owner& operator=(Owner&& other) noexcept {
-        std::swap(handle_, other.handle_);
+        Owner taken(std::move(other));
+        std::swap(handle_, taken.handle_);
         return *this;
     }
     Owner(const Owner&) = delete;
@@ -210,24 +236,27 @@ class Owner {
     Handle* handle_ = nullptr;
 };
 
-/* A struct that C fills in. */
-template <typename Struct, typename Function>
-Struct filled(const Function& function) {
-    Struct value = Struct();
-    value.struct_size = sizeof(Struct);
-    const mm_status status = function(&value);
-    if (status != MM_OK) fail(status, nullptr);
+/* A struct that function(handle, out) fills in. */
+template <typename Struct, typename Handle>
+Struct filled(mm_status (*function)(const Handle*, Struct*), const Handle* handle) {
+    Sized<Struct> value;
+    check(function(handle, &value));
     return value;
 }
 
 }  // namespace detail
 
-/* ---- Audio and pictures ---- */
+/* ---- Model files, audio, pictures ---- */
+
+/* What a model file of any kind is, as JSON; throws if any of it is damaged. */
+inline std::string verify_model(const std::string& path, const char* sha256 = nullptr) {
+    detail::Message json, message;
+    message.check(mm_model_verify(path.c_str(), sha256, json, message));
+    return json.text();
+}
 
 inline Buffer<float> resample(mm_audio_chunk chunk, uint32_t target_rate, const RunOptions& options = RunOptions()) {
-    return detail::buffer_of<float>(options, [&](const mm_run_options* run, float** out, size_t* n, char** error) {
-        return mm_resample(chunk, target_rate, run, out, n, error);
-    });
+    return detail::buffer_of<float>(options, mm_resample, chunk, target_rate);
 }
 
 /* A decoded or resized picture: RGB8, row by row. */
@@ -271,25 +300,16 @@ class Vad {
     }
     float process(const float* samples, size_t n) {
         float probability = 0.0f;
-        const mm_status status = mm_vad_process(handle_.get(), samples, n, &probability);
-        if (status != MM_OK) detail::fail(status, nullptr);
+        detail::check(mm_vad_process(handle_.get(), samples, n, &probability));
         return probability;
     }
-    void reset() {
-        const mm_status status = mm_vad_reset(handle_.get());
-        if (status != MM_OK) detail::fail(status, nullptr);
-    }
+    void reset() { detail::check(mm_vad_reset(handle_.get())); }
     Buffer<float> probabilities(mm_audio_chunk chunk, const RunOptions& options = RunOptions()) {
-        return detail::buffer_of<float>(options, [&](const mm_run_options* run, float** out, size_t* n, char** error) {
-            return mm_vad_probabilities(handle_.get(), chunk, run, out, n, error);
-        });
+        return detail::buffer_of<float>(options, mm_vad_probabilities, handle_.get(), chunk);
     }
     Buffer<mm_vad_segment> segments(mm_audio_chunk chunk, const mm_vad_options* vad_options = nullptr,
                                     const RunOptions& options = RunOptions()) {
-        return detail::buffer_of<mm_vad_segment>(
-            options, [&](const mm_run_options* run, mm_vad_segment** out, size_t* n, char** error) {
-                return mm_vad_segments(handle_.get(), chunk, vad_options, run, out, n, error);
-            });
+        return detail::buffer_of<mm_vad_segment>(options, mm_vad_segments, handle_.get(), chunk, vad_options);
     }
     mm_vad* get() const noexcept { return handle_.get(); }
 
@@ -299,10 +319,16 @@ class Vad {
 
 /* ---- Speech ---- */
 
-/* A finished transcript, or one that is fed with push, step and finish. One thread at a time, but for abort. Structs and
- * their text are of the handle. */
+/* A finished transcript, or one that is fed with push, step and finish. One thread at a time, but for abort. Text in
+ * structs is valid until it ends. */
 class Transcript {
   public:
+    Transcript(Transcript&&) noexcept = default;
+    Transcript& operator=(Transcript&& other) noexcept {
+        Transcript taken(std::move(other)); /* leaves with what was held here, in the order of a destructor */
+        std::swap(callbacks_, taken.callbacks_), std::swap(handle_, taken.handle_);
+        return *this;
+    }
     void push(mm_audio_chunk chunk) { check(mm_transcript_push(handle_.get(), chunk)); }
     void finish() { check(mm_transcript_finish(handle_.get())); }
     /* One of MM_STEP_*. */
@@ -312,21 +338,13 @@ class Transcript {
         return state;
     }
     void abort() { mm_transcript_abort(handle_.get()); }
-    mm_transcript_info info() const {
-        return detail::filled<mm_transcript_info>(
-            [&](mm_transcript_info* info) { return mm_transcript_info_get(handle_.get(), info); });
-    }
-    mm_segment segment(size_t index) const {
-        return detail::filled<mm_segment>(
-            [&](mm_segment* segment) { return mm_transcript_segment(handle_.get(), index, segment); });
-    }
+    mm_transcript_info info() const { return read<mm_transcript_info>(mm_transcript_info_get); }
+    mm_segment segment(size_t index) const { return read<mm_segment>(mm_transcript_segment, index); }
     mm_token token(size_t segment, size_t index) const {
-        return detail::filled<mm_token>(
-            [&](mm_token* token) { return mm_transcript_token(handle_.get(), segment, index, token); });
+        return read<mm_token>(mm_transcript_token, segment, index);
     }
     mm_word word(size_t segment, size_t index) const {
-        return detail::filled<mm_word>(
-            [&](mm_word* word) { return mm_transcript_word(handle_.get(), segment, index, word); });
+        return read<mm_word>(mm_transcript_word, segment, index);
     }
     std::string text() const {
         std::string whole;
@@ -341,10 +359,15 @@ class Transcript {
   private:
     friend class Whisper;
     explicit Transcript(std::unique_ptr<detail::Callbacks> callbacks) : callbacks_(std::move(callbacks)) {}
-    void check(mm_status status) {
-        const char* const message = status == MM_OK ? nullptr : mm_transcript_last_error(handle_.get());
-        if (callbacks_) return callbacks_->check(status, message);
-        if (status != MM_OK) detail::fail(status, message);
+    template <typename Struct, typename Function, typename... Indices>
+    Struct read(const Function& function, Indices... indices) const {
+        Sized<Struct> value;
+        check(function(handle_.get(), indices..., &value));
+        return value;
+    }
+    void check(mm_status status) const {
+        if (!callbacks_) return detail::check(status);
+        callbacks_->check(status, mm_transcript_last_error(handle_.get()));
     }
 
     std::unique_ptr<detail::Callbacks> callbacks_; /* outlives the handle, which calls it */
@@ -358,16 +381,12 @@ class Whisper {
         detail::Message message;
         message.check(mm_whisper_open(path.c_str(), options, handle_.out(), message));
     }
-    mm_whisper_info info() const {
-        return detail::filled<mm_whisper_info>(
-            [&](mm_whisper_info* info) { return mm_whisper_info_get(handle_.get(), info); });
-    }
+    mm_whisper_info info() const { return detail::filled(mm_whisper_info_get, handle_.get()); }
     Transcript transcribe(mm_audio_chunk chunk, const TranscribeOptions& options = TranscribeOptions()) const {
         Transcript transcript(std::unique_ptr<detail::Callbacks>(new detail::Callbacks(options)));
         const mm_transcribe_options c = transcript.callbacks_->transcribe_options();
         detail::Message message;
-        const mm_status status =
-            mm_whisper_transcribe(handle_.get(), chunk, &c, transcript.handle_.out(), message);
+        const mm_status status = mm_whisper_transcribe(handle_.get(), chunk, &c, transcript.handle_.out(), message);
         transcript.callbacks_->check(status, message.text());
         return transcript;
     }
@@ -376,14 +395,12 @@ class Whisper {
         Transcript transcript(std::unique_ptr<detail::Callbacks>(new detail::Callbacks(options)));
         const mm_transcribe_options c = transcript.callbacks_->transcribe_options();
         detail::Message message;
-        message.check(mm_transcript_open(handle_.get(), &c, transcript.handle_.out(), message));
+        const mm_status status = mm_transcript_open(handle_.get(), &c, transcript.handle_.out(), message);
+        transcript.callbacks_->check(status, message.text());
         return transcript;
     }
     Buffer<mm_language> detect_language(mm_audio_chunk chunk, const RunOptions& options = RunOptions()) const {
-        return detail::buffer_of<mm_language>(
-            options, [&](const mm_run_options* run, mm_language** out, size_t* n, char** error) {
-                return mm_whisper_detect_language(handle_.get(), chunk, run, out, n, error);
-            });
+        return detail::buffer_of<mm_language>(options, mm_whisper_detect_language, handle_.get(), chunk);
     }
     /* [frames][n_mels] */
     Buffer<float> log_mel(mm_audio_chunk chunk, const RunOptions& options = RunOptions()) const {
@@ -396,28 +413,18 @@ class Whisper {
     }
     Buffer<float> encode(const float* mel, size_t frames, int32_t audio_ctx = 0,
                          const RunOptions& options = RunOptions()) const {
-        return detail::buffer_of<float>(options, [&](const mm_run_options* run, float** out, size_t* n, char** error) {
-            return mm_whisper_encode(handle_.get(), mel, frames, audio_ctx, run, out, n, error);
-        });
+        return detail::buffer_of<float>(options, mm_whisper_encode, handle_.get(), mel, frames, audio_ctx);
     }
     Buffer<float> logits(const float* encoded, int32_t audio_ctx, const std::vector<int32_t>& tokens,
                          const RunOptions& options = RunOptions()) const {
-        return detail::buffer_of<float>(options, [&](const mm_run_options* run, float** out, size_t* n, char** error) {
-            return mm_whisper_logits(handle_.get(), encoded, audio_ctx, tokens.data(), tokens.size(), run, out, n,
-                                     error);
-        });
+        return detail::buffer_of<float>(options, mm_whisper_logits, handle_.get(), encoded, audio_ctx, tokens.data(),
+                                        tokens.size());
     }
     Buffer<int32_t> tokenize(const std::string& text) const {
-        return detail::buffer_of<int32_t>(
-            RunOptions(), [&](const mm_run_options*, int32_t** out, size_t* n, char** error) {
-                return mm_whisper_tokenize(handle_.get(), text.data(), text.size(), out, n, error);
-            });
+        return detail::short_buffer_of<int32_t>(mm_whisper_tokenize, handle_.get(), text.data(), text.size());
     }
     std::string detokenize(const int32_t* tokens, size_t n_tokens) const {
-        return detail::text_of(detail::buffer_of<char>(
-            RunOptions(), [&](const mm_run_options*, char** out, size_t* n, char** error) {
-                return mm_whisper_detokenize(handle_.get(), tokens, n_tokens, out, n, error);
-            }));
+        return detail::text_of(mm_whisper_detokenize, handle_.get(), tokens, n_tokens);
     }
     mm_whisper* get() const noexcept { return handle_.get(); }
 
@@ -437,70 +444,48 @@ class Clip {
         detail::Message message;
         message.check(mm_clip_open(path.c_str(), options, handle_.out(), message));
     }
-    mm_clip_info info() const {
-        return detail::filled<mm_clip_info>([&](mm_clip_info* info) { return mm_clip_info_get(handle_.get(), info); });
-    }
+    mm_clip_info info() const { return detail::filled(mm_clip_info_get, handle_.get()); }
     std::string space_id(const mm_clip_options* clip_options = nullptr) const {
-        detail::Message message;
-        char* id = nullptr;
-        message.check(mm_clip_space_id(handle_.get(), clip_options, &id, message));
-        const Buffer<char> owned(id, std::strlen(id));
-        return detail::text_of(owned);
+        detail::Message id, message;
+        message.check(mm_clip_space_id(handle_.get(), clip_options, id, message));
+        return id.text();
     }
     /* Embeddings are [n][embedding_dim]. */
     Buffer<float> encode_image(const std::vector<mm_bytes>& files, const mm_clip_options* clip_options = nullptr,
                                const RunOptions& options = RunOptions()) const {
-        return detail::buffer_of<float>(options, [&](const mm_run_options* run, float** out, size_t* n, char** error) {
-            return mm_clip_encode_image(handle_.get(), files.data(), files.size(), clip_options, run, out, n, error);
-        });
+        return detail::buffer_of<float>(options, mm_clip_encode_image, handle_.get(), files.data(), files.size(),
+                                        clip_options);
     }
     Buffer<float> encode_pixels(const std::vector<mm_pixels>& pictures, const mm_clip_options* clip_options = nullptr,
                                 const RunOptions& options = RunOptions()) const {
-        return detail::buffer_of<float>(options, [&](const mm_run_options* run, float** out, size_t* n, char** error) {
-            return mm_clip_encode_pixels(handle_.get(), pictures.data(), pictures.size(), clip_options, run, out, n,
-                                         error);
-        });
+        return detail::buffer_of<float>(options, mm_clip_encode_pixels, handle_.get(), pictures.data(), pictures.size(),
+                                        clip_options);
     }
     Buffer<float> encode_text(const std::vector<std::string>& texts, const mm_clip_options* clip_options = nullptr,
                               const RunOptions& options = RunOptions()) const {
         std::vector<mm_bytes> inputs;
         for (const std::string& text : texts) inputs.push_back(bytes_of(text));
-        return detail::buffer_of<float>(options, [&](const mm_run_options* run, float** out, size_t* n, char** error) {
-            return mm_clip_encode_text(handle_.get(), inputs.data(), inputs.size(), clip_options, run, out, n, error);
-        });
+        return detail::buffer_of<float>(options, mm_clip_encode_text, handle_.get(), inputs.data(), inputs.size(),
+                                        clip_options);
     }
     Buffer<float> encode_tokens(const int32_t* tokens, size_t n_tokens, const mm_clip_options* clip_options = nullptr,
                                 const RunOptions& options = RunOptions()) const {
-        return detail::buffer_of<float>(options, [&](const mm_run_options* run, float** out, size_t* n, char** error) {
-            return mm_clip_encode_tokens(handle_.get(), tokens, n_tokens, clip_options, run, out, n, error);
-        });
+        return detail::buffer_of<float>(options, mm_clip_encode_tokens, handle_.get(), tokens, n_tokens, clip_options);
     }
     /* RGB8 [image_size][image_size][3] */
     Buffer<uint8_t> preprocess(mm_bytes file, const mm_clip_options* clip_options = nullptr,
                                const RunOptions& options = RunOptions()) const {
-        return detail::buffer_of<uint8_t>(
-            options, [&](const mm_run_options* run, uint8_t** out, size_t* n, char** error) {
-                return mm_clip_preprocess_image(handle_.get(), &file, clip_options, run, out, n, error);
-            });
+        return detail::buffer_of<uint8_t>(options, mm_clip_preprocess_image, handle_.get(), &file, clip_options);
     }
     Buffer<uint8_t> preprocess(mm_pixels picture, const mm_clip_options* clip_options = nullptr,
                                const RunOptions& options = RunOptions()) const {
-        return detail::buffer_of<uint8_t>(
-            options, [&](const mm_run_options* run, uint8_t** out, size_t* n, char** error) {
-                return mm_clip_preprocess_pixels(handle_.get(), &picture, clip_options, run, out, n, error);
-            });
+        return detail::buffer_of<uint8_t>(options, mm_clip_preprocess_pixels, handle_.get(), &picture, clip_options);
     }
     Buffer<int32_t> tokenize(const std::string& text) const {
-        return detail::buffer_of<int32_t>(
-            RunOptions(), [&](const mm_run_options*, int32_t** out, size_t* n, char** error) {
-                return mm_clip_tokenize(handle_.get(), text.data(), text.size(), out, n, error);
-            });
+        return detail::short_buffer_of<int32_t>(mm_clip_tokenize, handle_.get(), text.data(), text.size());
     }
     std::string detokenize(const int32_t* tokens, size_t n_tokens) const {
-        return detail::text_of(detail::buffer_of<char>(
-            RunOptions(), [&](const mm_run_options*, char** out, size_t* n, char** error) {
-                return mm_clip_detokenize(handle_.get(), tokens, n_tokens, out, n, error);
-            }));
+        return detail::text_of(mm_clip_detokenize, handle_.get(), tokens, n_tokens);
     }
     mm_clip* get() const noexcept { return handle_.get(); }
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "multimodal.h"
+#include "words.h"
 
 enum { RATE = 16000, SAMPLES = 3 * RATE + 77, CONTEXT = 100 };
 
@@ -32,9 +33,9 @@ static FILE* create(const char* folder, const char* name) {
     return file;
 }
 
-static void save(const char* folder, const char* name, float* values, size_t n) {
+static void save(const char* folder, const char* name, const float* values, size_t n) {
     FILE* file = create(folder, name);
-    if (fwrite(values, sizeof(float), n, file) != n || fclose(file) != 0) stop(name, "cannot be written");
+    if (!write_words(file, values, n) || fclose(file) != 0) stop(name, "cannot be written");
 }
 
 /* Noise that swells and fades, by integer arithmetic, so that every platform has the same samples. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "multimodal.h"
+#include "words.h"
 
 enum { PATTERNS = 5, MAX_FILE = 1 << 20, MAX_IMAGES = 16 };
 
@@ -41,6 +42,10 @@ static mm_bytes read_file(const char* path) {
     const size_t n = fread(data, 1, MAX_FILE, file);
     fclose(file);
     return (mm_bytes){data, n};
+}
+
+static void append_words(FILE* file, const void* words, size_t n) {
+    if (!write_words(file, words, n)) stop("a result", "cannot be written");
 }
 
 /* Gradients with noise, by integer arithmetic, so that every platform has the same samples; rows lie apart. */
@@ -91,7 +96,7 @@ static void save_images(mm_clip* model, const char* folder, const mm_bytes* imag
     size_t len = 0;
     FILE* file = create(folder, "pictures");
     must(mm_clip_encode_image(model, images, n, NULL, run, &batch, &len, &error), "mm_clip_encode_image", error);
-    append(file, batch, len * sizeof *batch);
+    append_words(file, batch, len);
     for (size_t i = 0; i < n; ++i) {
         must(mm_clip_encode_image(model, images + i, 1, NULL, run, &alone, &len, &error), "mm_clip_encode_image",
              error);
@@ -107,7 +112,7 @@ static void save_images(mm_clip* model, const char* folder, const mm_bytes* imag
     file = create(folder, "pixels");
     must(mm_clip_encode_pixels(model, patterns, PATTERNS, &raw, run, &batch, &len, &error), "mm_clip_encode_pixels",
          error);
-    append(file, batch, len * sizeof *batch);
+    append_words(file, batch, len);
     mm_free(batch);
     for (int32_t i = 0; i < PATTERNS; ++i) free((void*)patterns[i].data);
     if (fclose(file) != 0) stop("pixels", "cannot be written");
@@ -129,10 +134,10 @@ static void save_texts(mm_clip* model, const char* folder, size_t dim, const mm_
     size_t len = 0;
     for (size_t i = 0; i < n; ++i) inputs[i] = (mm_bytes){texts[i], strlen(texts[i])};
     must(mm_clip_encode_text(model, inputs, n, NULL, run, &batch, &len, &error), "mm_clip_encode_text", error);
-    append(embeddings, batch, len * sizeof *batch);
+    append_words(embeddings, batch, len);
     for (size_t i = 0; i < n; ++i) {
         must(mm_clip_tokenize(model, texts[i], inputs[i].len, &ids, &len, &error), "mm_clip_tokenize", error);
-        append(tokens, ids, len * sizeof *ids);
+        append_words(tokens, ids, len);
         must(mm_clip_encode_tokens(model, ids, len, NULL, run, &alone, &len, &error), "mm_clip_encode_tokens", error);
         check_alone(batch, alone, i, dim, "a text");
         mm_free(alone);
@@ -151,7 +156,7 @@ static void save_token_ids(mm_clip* model, const char* folder, const mm_run_opti
     FILE* file = create(folder, "texts");
     for (size_t n = 1; n <= sizeof ids / sizeof *ids; ++n) {
         must(mm_clip_encode_tokens(model, ids, n, NULL, run, &embedding, &len, &error), "mm_clip_encode_tokens", error);
-        append(file, embedding, len * sizeof *embedding);
+        append_words(file, embedding, len);
         mm_free(embedding);
     }
     if (fclose(file) != 0) stop("texts", "cannot be written");

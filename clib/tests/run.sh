@@ -2,22 +2,28 @@
 # Builds the library and its C tests in one way, and runs them:
 #   run.sh gcc | aarch64 | valgrind | asan | tsan | fuzz SECONDS
 # or only builds them, for tests/native.py, and prints the folder:
-#   run.sh build gcc | clang | aarch64 | aarch64-clang | asan | tsan
+#   run.sh build gcc | clang | aarch64 | aarch64-clang | armhf | riscv64 | s390x | asan | tsan | ubsan | aarch64-ubsan
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 mkdir -p build
 
 build() { # variant
   local folder=build/test-${1/valgrind/gcc} log=build/test-$1.log settings=(-DMM_TESTS=ON -DCMAKE_C_FLAGS=-g -DCMAKE_CXX_FLAGS=-g) targets=()
+  local libraries=(--target golden --target golden_clip --target multimodal_static) # and golden programs; no C tests
   local clang=(-DCMAKE_C_COMPILER=clang -DCMAKE_CXX_COMPILER=clang++)
   case $1 in
     gcc) settings+=(-DMM_TEST_LAUNCHER=) ;;
     valgrind) settings+=("-DMM_TEST_LAUNCHER=valgrind;--quiet;--leak-check=full;--error-exitcode=1") ;;
     clang) settings+=("${clang[@]}") ;;
     aarch64) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake) ;;
-    aarch64-clang) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu-clang.cmake) targets=(--target golden --target golden_clip --target multimodal_static) ;;
+    aarch64-clang) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu-clang.cmake) targets=("${libraries[@]}") ;;
+    armhf) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/arm-linux-gnueabihf.cmake) targets=("${libraries[@]}") ;;
+    riscv64 | s390x) settings+=("-DCMAKE_TOOLCHAIN_FILE=cmake/$1-linux-gnu.cmake") targets=("${libraries[@]}") ;;
     asan) settings+=("${clang[@]}" -DMM_SANITIZE=address,undefined -DMM_FUZZ=ON) ;;
     tsan) settings+=("${clang[@]}" -DMM_SANITIZE=thread) ;;
+    # GCC, which has a runtime library for each processor; just the library.
+    ubsan) settings+=(-DMM_SANITIZE=undefined) targets=(--target multimodal) ;;
+    aarch64-ubsan) settings+=(-DCMAKE_TOOLCHAIN_FILE=cmake/aarch64-linux-gnu.cmake -DMM_SANITIZE=undefined) targets=(--target multimodal) ;;
     *) usage ;;
   esac
   { flock 9 && cmake -S clib -B "$folder" -DPython3_EXECUTABLE="$(command -v python3)" "${settings[@]}" &&

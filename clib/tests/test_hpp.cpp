@@ -51,6 +51,11 @@ mm_status status_of(const Function& function, std::string* message = nullptr) {
 void errors(const char* path) {
     std::string message;
     CHECK_STATUS(status_of([] { Whisper("there is no such file"); }, &message), MM_ERROR_IO);
+    CHECK_STATUS(status_of([] { verify_model("there is no such file"); }), MM_ERROR_IO);
+    CHECK(verify_model(path).find("\"architecture\"") != std::string::npos);
+    OpenOptions options;
+    options.sha256 = "0000000000000000000000000000000000000000000000000000000000000000";
+    CHECK_STATUS(status_of([&] { Whisper(path, &options); }), MM_ERROR_BAD_MODEL);
     CHECK(message.find("there is no such file") != std::string::npos);
     CHECK_STATUS(status_of([&] { Clip{path}; }), MM_ERROR_BAD_MODEL);
     CHECK_STATUS(status_of([&] { Whisper(path).encode(nullptr, 5); }), MM_ERROR_INVALID_ARGUMENT);
@@ -66,6 +71,12 @@ void moves(const char* path) {
     CHECK_STATUS(status_of([&] { first.tokenize("words"); }), MM_ERROR_INVALID_HANDLE);
     first = std::move(other);
     CHECK(first.info().n_mels == 80);
+    Whisper second_model(path);
+    mm_whisper* const replaced = first.get();
+    mm_whisper_info info = Sized<mm_whisper_info>();
+    first = std::move(second_model);  // closes what it had
+    CHECK(second_model.get() == nullptr && first.info().n_mels == 80);
+    CHECK_STATUS(mm_whisper_info_get(replaced, &info), MM_ERROR_INVALID_HANDLE);
 
     Buffer<int32_t> ids = first.tokenize("some words");
     CHECK(!ids.empty());
@@ -74,6 +85,56 @@ void moves(const char* path) {
     taken = std::move(ids);
     CHECK(!taken.empty() && ids.empty());
     CHECK(first.detokenize(taken.data(), taken.size()) == "some words");
+    ids = first.tokenize("others");
+    ids = std::move(taken);  // frees what it had: nothing is left for the other to hold
+    CHECK(taken.empty() && first.detokenize(ids.data(), ids.size()) == "some words");
+}
+
+// What is assigned to ends at once, and what was moved from has neither a handle nor callbacks.
+void an_open_transcript_is_replaced(const char* path) {
+    const Whisper model(path);
+    const std::vector<float> samples = second();
+    std::vector<int> heard(2);
+    const auto open = [&](size_t i) {
+        TranscribeOptions options = greedy();
+        options.on_token = [&heard, i](const mm_token&) { return ++heard[i] > 0; };
+        Transcript transcript = model.open_transcript(options);
+        transcript.push({samples.data(), samples.size(), 16000});
+        transcript.finish();
+        return transcript;
+    };
+    Transcript kept = open(0), other = open(1);
+    mm_transcript* const replaced = kept.get();
+    kept = std::move(other);
+    int32_t state = 0;
+    CHECK_STATUS(mm_transcript_step(replaced, &state), MM_ERROR_INVALID_HANDLE);
+    CHECK_STATUS(status_of([&] { other.step(); }), MM_ERROR_INVALID_HANDLE);
+    CHECK_STATUS(status_of([&] { other.info(); }), MM_ERROR_INVALID_HANDLE);
+    while (kept.step() != MM_STEP_DONE) {
+    }
+    CHECK(heard[0] == 0 && heard[1] > 0);
+}
+
+// A message is that of the call that failed.
+void messages_of_transcripts(const char* path) {
+    const Whisper model(path);
+    std::vector<float> samples = second();
+    std::string message;
+    Transcript* stepped = nullptr;
+    TranscribeOptions options = greedy();
+    options.on_token = [&](const mm_token&) {
+        CHECK_STATUS(status_of([&] { stepped->info(); }, &message), MM_ERROR_BUSY);
+        return true;
+    };
+    Transcript transcript = model.open_transcript(options);
+    stepped = &transcript;
+    CHECK_STATUS(status_of([&] { transcript.segment(7); }, &message), MM_ERROR_INVALID_ARGUMENT);
+    CHECK(message == "segment 7 was asked for: the transcript has 0");
+    transcript.push({samples.data(), samples.size(), 16000});
+    transcript.finish();
+    while (transcript.step() != MM_STEP_DONE) {
+    }
+    CHECK(message == mm_status_string(MM_ERROR_BUSY));
 }
 
 void callbacks_that_throw(const char* path) {
@@ -97,6 +158,19 @@ void callbacks_that_throw(const char* path) {
         CHECK(caught == (which == 0 ? 3 : 1) && calls == caught);
     }
     CHECK(model.transcribe(chunk, greedy()).info().n_segments > 0);  // still usable
+
+    bool thrown = false;  // nothing is called after a callback that has thrown
+    TranscribeOptions several = greedy();
+    several.proceed = [&] { return thrown ? throw Stop{2} : true; };
+    several.on_progress = [&](double, double) { return thrown ? throw Stop{3} : true; };
+    several.on_token = [&](const mm_token&) -> bool { thrown = true, throw Stop{1}; };
+    int first = 0;
+    try {
+        model.transcribe(chunk, several);
+    } catch (const Stop& stop) {
+        first = stop.at;
+    }
+    CHECK(first == 1);
 
     // In a stream the exception leaves the call that ran the callback, and later calls tell that it was stopped.
     TranscribeOptions options = greedy();
@@ -164,6 +238,10 @@ void pictures(const char* path) {
     CHECK(square.size() == 3 * static_cast<size_t>(model.info().image_size * model.info().image_size));
     CHECK_STATUS(status_of([&] { decode_image(bytes_of("no picture")); }), MM_ERROR_INVALID_ARGUMENT);
     CHECK_STATUS(status_of([&] { resize_image(picture, 0, 20); }), MM_ERROR_INVALID_ARGUMENT);
+    ClipOptions raw;
+    raw.normalize = MM_SWITCH_OFF;
+    const Buffer<float> direction = model.encode_pixels({picture}), whole = model.encode_pixels({picture}, &raw);
+    CHECK(direction[0] != whole[0] && (direction[0] < 0) == (whole[0] < 0));
     const Buffer<int32_t> ids = model.tokenize("the cat");
     CHECK(model.detokenize(ids.data(), ids.size()) == "the cat");
     CHECK(model.encode_tokens(ids.data(), ids.size()).size() == dim);
@@ -175,6 +253,8 @@ int main(int argc, char** argv) {
     if (argc != 3) return 2;
     errors(argv[1]);
     moves(argv[1]);
+    an_open_transcript_is_replaced(argv[1]);
+    messages_of_transcripts(argv[1]);
     callbacks_that_throw(argv[1]);
     options_are_copied(argv[1]);
     pictures(argv[2]);

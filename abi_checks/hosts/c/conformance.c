@@ -44,7 +44,7 @@ static void files(const char* whisper) {
     end("missing_file");
 
     status = mm_model_verify(whisper, NULL, &json, NULL);
-    begin(), add("%d ", (int)status), add_digest(json, json ? strlen(json) : 0), end("model_verify");
+    begin(), add("%d ", (int)status), add_digest(json, json ? strlen(json) : 0, 1), end("model_verify");
     mm_free(json);
 }
 
@@ -58,7 +58,7 @@ static void audio_cases(void) {
     mm_vad_options options = {0};
 
     mm_resample(chunk_of(samples, 4410, 44100), 16000, &run, &out, &n, NULL);
-    begin(), add_buffer(out, n, n * sizeof *out), end("resample");
+    begin(), add_buffer(out, n, n, sizeof *out), end("resample");
 
     const float kept = samples[5];
     const uint32_t nan = UINT32_C(0x7fc00000);
@@ -77,7 +77,7 @@ static void audio_cases(void) {
     end("vad_process");
 
     mm_vad_probabilities(vad, chunk_of(samples, 32000, 16000), &run, &out, &n, NULL);
-    begin(), add_buffer(out, n, n * sizeof *out), end("vad_probabilities");
+    begin(), add_buffer(out, n, n, sizeof *out), end("vad_probabilities");
 
     options.struct_size = sizeof options;
     options.threshold = 0.01f;
@@ -137,9 +137,9 @@ static void tensors(mm_whisper* model, mm_audio_chunk second) {
     mm_whisper_log_mel(model, second, &run, &mel, &frames, NULL);
     mm_whisper_encode(model, mel, 40, 20, &run, &encoded, &n_encoded, NULL);
     mm_whisper_logits(model, encoded, 20, tokens, 4, &run, &logits, &n, NULL);
-    begin(), add_buffer(mel, frames, frames * 80 * sizeof *mel), end("log_mel");
-    begin(), add_buffer(encoded, n_encoded, n_encoded * sizeof *encoded), end("encode");
-    begin(), add_buffer(logits, n, n * sizeof *logits), end("logits");
+    begin(), add_buffer(mel, frames, frames * 80, sizeof *mel), end("log_mel");
+    begin(), add_buffer(encoded, n_encoded, n_encoded, sizeof *encoded), end("encode");
+    begin(), add_buffer(logits, n, n, sizeof *logits), end("logits");
 
     mm_whisper_detect_language(model, second, &run, &languages, &n, NULL);
     begin(), add("%zu", n);
@@ -162,8 +162,8 @@ static Heard* expected_user_data;
 static int32_t on_token(const mm_token* token, void* user_data) {
     Heard* heard = (Heard*)user_data;
     heard->foreign += heard != expected_user_data;
-    heard->tokens = digest(heard->tokens, &token->id, sizeof token->id);
-    heard->tokens = digest(heard->tokens, &token->probability, sizeof token->probability);
+    heard->tokens = digest(heard->tokens, &token->id, 1, sizeof token->id);
+    heard->tokens = digest(heard->tokens, &token->probability, 1, sizeof token->probability);
     if (heard->stepped) {
         mm_transcript_info info;
         info.struct_size = sizeof info;
@@ -211,12 +211,12 @@ static uint64_t texts_of(mm_transcript* transcript, size_t n_segments, uint64_t*
         mm_segment segment;
         segment.struct_size = sizeof segment;
         mm_transcript_segment(transcript, i, &segment);
-        texts = digest(texts, segment.text, segment.text_len);
+        texts = digest(texts, segment.text, segment.text_len, 1);
         for (size_t j = 0; j < segment.n_tokens; ++j) {
             mm_token token;
             token.struct_size = sizeof token;
             mm_transcript_token(transcript, i, j, &token);
-            *ids = digest(*ids, &token.id, sizeof token.id);
+            *ids = digest(*ids, &token.id, 1, sizeof token.id);
         }
     }
     return texts;
@@ -341,8 +341,8 @@ static void pixels_cases(mm_clip* model, mm_bytes picture) {
     for (int32_t y = 0; y < height; ++y) memcpy(apart + (size_t)y * stride, rgb + (size_t)y * row, row);
     const mm_pixels strided = {apart, width, height, stride};
 
-    begin(), add("%d %d ", (int)width, (int)height), add_buffer(rgb, size, size), end("image_decode");
-    begin(), add_buffer(small, 1800, 1800), end("image_resize");
+    begin(), add("%d %d ", (int)width, (int)height), add_buffer(rgb, size, size, 1), end("image_decode");
+    begin(), add_buffer(small, 1800, 1800, 1), end("image_resize");
 
     mm_clip_info info;
     char* space = NULL;
@@ -357,9 +357,9 @@ static void pixels_cases(mm_clip* model, mm_bytes picture) {
 
     const mm_bytes twice[] = {picture, picture};
     mm_clip_encode_image(model, twice, 2, NULL, &run, &out, &n, NULL);
-    begin(), add_buffer(out, n, n * sizeof *out), end("clip_encode_image");
+    begin(), add_buffer(out, n, n, sizeof *out), end("clip_encode_image");
     mm_clip_encode_pixels(model, &strided, 1, NULL, &run, &out, &n, NULL);
-    begin(), add_buffer(out, n, n * sizeof *out), end("clip_encode_pixels");
+    begin(), add_buffer(out, n, n, sizeof *out), end("clip_encode_pixels");
     free(apart);
 }
 
@@ -375,19 +375,19 @@ static void texts_cases(mm_clip* model, mm_bytes picture) {
     raw.struct_size = sizeof raw;
     raw.normalize = MM_SWITCH_OFF;
     mm_clip_encode_text(model, texts, 3, &raw, &run, &out, &n, NULL);
-    begin(), add_buffer(out, n, n * sizeof *out), end("clip_encode_text");
+    begin(), add_buffer(out, n, n, sizeof *out), end("clip_encode_text");
 
     mm_clip_tokenize(model, "a cat and the dog", 17, &ids, &n_ids, NULL);
     begin(), add_ids(ids, n_ids), end("clip_tokenize");
     mm_clip_encode_tokens(model, ids, n_ids, NULL, &run, &out, &n, NULL);
-    begin(), add_buffer(out, n, n * sizeof *out), end("clip_encode_tokens");
+    begin(), add_buffer(out, n, n, sizeof *out), end("clip_encode_tokens");
     mm_clip_detokenize(model, ids, n_ids, &text, &n, NULL);
     begin(), add("%s", text ? text : ""), end("clip_detokenize");
     mm_free(text);
     mm_free(ids);
 
     mm_clip_preprocess_image(model, &picture, NULL, &run, &square, &n, NULL);
-    begin(), add_buffer(square, n, n), end("clip_preprocess");
+    begin(), add_buffer(square, n, n, 1), end("clip_preprocess");
 
     const mm_bytes invalid = {"a\xff", 2};
     const mm_status status = mm_clip_encode_text(model, &invalid, 1, NULL, &run, &out, &n, &error);

@@ -30,16 +30,21 @@ static void end(const char* name) {
     puts("\"}");
 }
 
-static uint64_t digest(uint64_t start, const void* data, size_t size) { /* FNV-1a */
+/* FNV-1a of elements of `width` bytes, 1 or 4. Those of 4 are turned where the processor is not little-endian. */
+static uint64_t digest(uint64_t start, const void* data, size_t count, size_t width) {
     const unsigned char* bytes = (const unsigned char*)data;
-    for (size_t i = 0; i < size; ++i) start = (start ^ bytes[i]) * UINT64_C(1099511628211);
+    for (size_t i = 0; i < count; ++i, bytes += width) {
+        uint32_t element = *bytes;
+        if (width == 4) memcpy(&element, bytes, sizeof element);
+        for (size_t j = 0; j < width; ++j, element >>= 8) start = (start ^ (element & 255)) * UINT64_C(1099511628211);
+    }
     return start;
 }
 
 #define NOTHING UINT64_C(14695981039346656037)
 
-static void add_digest(const void* data, size_t size) {
-    add("%016" PRIx64, digest(NOTHING, data, size));
+static void add_digest(const void* data, size_t count, size_t width) {
+    add("%016" PRIx64, digest(NOTHING, data, count, width));
 }
 
 static void add_float(float x) {
@@ -54,10 +59,10 @@ static void add_double(double x) {
     add("%016" PRIx64, bits);
 }
 
-/* `size` bytes that make `length` elements, and are freed. */
-static void add_buffer(void* data, size_t length, size_t size) {
+/* `length` is what the library said; `count` elements of `width` bytes. It is freed. */
+static void add_buffer(void* data, size_t length, size_t count, size_t width) {
     add("%zu ", length);
-    add_digest(data, size);
+    add_digest(data, count, width);
     add(" %d", (int)((uintptr_t)data % 64));
     mm_free(data);
 }

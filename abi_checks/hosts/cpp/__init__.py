@@ -9,7 +9,8 @@ from abi_checks.interface import read_interface
 from abi_checks.platforms import run
 from abi_checks.tables import write_tables
 
-FLAGS = ("-std=c++11", "-O1", "-Wall", "-Wextra", "-Wpedantic", "-Wno-unused-function", "-Werror")
+WARNINGS = ("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Wno-unused-function", "-Werror")
+FLAGS = ("-std=c++11", "-O1", *WARNINGS)
 
 
 def command(subject: Subject) -> list[str]:

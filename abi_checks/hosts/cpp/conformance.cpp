@@ -78,10 +78,8 @@ void files(const char* whisper) {
     if (!out) add(" out=0");
     end("missing_file");
 
-    char* json = nullptr;
-    const mm_status status = mm_model_verify(whisper, nullptr, &json, nullptr);
-    begin(), add("%d ", static_cast<int>(status)), add_digest(json, json ? strlen(json) : 0), end("model_verify");
-    mm_free(json);
+    const std::string json = verify_model(whisper);
+    begin(), add("0 "), add_digest(json.data(), json.size()), end("model_verify");
 }
 
 std::vector<float> samples_of(size_t n) {
@@ -104,8 +102,7 @@ void audio_cases() {
     begin(), add_float(first), add(" "), add_float(second), end("vad_process");
     begin(), add_buffer(vad.probabilities(speech, kRun)), end("vad_probabilities");
 
-    mm_vad_options options = mm_vad_options();
-    options.struct_size = sizeof options;
+    VadOptions options;
     options.threshold = 0.01f;
     const Buffer<mm_vad_segment> segments = vad.segments(speech, &options, kRun);
     begin(), add("%zu", segments.size());
@@ -284,8 +281,7 @@ void clip(const char* path, const char* picture_path) {
     const mm_pixels strided{apart.data(), picture.width, picture.height, stride};
     begin(), add_buffer(model.encode_pixels({strided}, nullptr, kRun)), end("clip_encode_pixels");
 
-    mm_clip_options raw = mm_clip_options();
-    raw.struct_size = sizeof raw;
+    ClipOptions raw;
     raw.normalize = MM_SWITCH_OFF;
     const std::vector<std::string> texts = {"a cat", "", "na\xc3\xafve caf\xc3\xa9 \xe7\x8c\xab"};
     begin(), add_buffer(model.encode_text(texts, &raw, kRun)), end("clip_encode_text");

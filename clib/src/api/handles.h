@@ -61,16 +61,17 @@ class HandleTable {
     std::unordered_map<std::uintptr_t, std::shared_ptr<Object>> objects_;
 };
 
-// Exclusive use of an object that belongs to one thread at a time; Object has a member `std::atomic<bool> busy`.
+// Exclusive use of an object that belongs to one thread at a time; Object has a member `std::atomic<int> busy`, 0 at
+// first. (Not bool: some processors exchange whole words only, and would need libatomic.)
 template <typename Object>
 class Exclusive {
   public:
     // Throws Error(BUSY).
     Exclusive(std::shared_ptr<Object> object, const char* name) : object_(std::move(object)) {
-        if (object_->busy.exchange(true, std::memory_order_acquire))
+        if (object_->busy.exchange(1, std::memory_order_acquire) != 0)
             fail(MM_ERROR_BUSY, "the %s is in use by another thread, or by the call that runs this callback", name);
     }
-    ~Exclusive() { object_->busy.store(false, std::memory_order_release); }
+    ~Exclusive() { object_->busy.store(0, std::memory_order_release); }
     Exclusive(const Exclusive&) = delete;
     Exclusive& operator=(const Exclusive&) = delete;
 

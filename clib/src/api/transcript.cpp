@@ -56,7 +56,7 @@ struct Transcript {
     HostCallbacks callbacks;
     Transcriber transcriber;
     LastError last_error;
-    std::atomic<bool> busy{false};
+    std::atomic<int> busy{0};
 
     // Runs work in which callbacks may be called.
     template <typename Work>

@@ -20,7 +20,7 @@ struct VadSession {
 
     std::shared_ptr<const Vad> vad;
     Vad::State state;
-    std::atomic<bool> busy{false};
+    std::atomic<int> busy{0};
 };
 
 auto& sessions() {

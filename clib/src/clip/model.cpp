@@ -93,7 +93,7 @@ class Reader {
     void read_mlp(const std::string& block, Linear& in, Linear& out) {
         const std::string up = block + "ffn_up", down = block + "ffn_down";
         const int wide = shape_.mlp_width;
-        const bool down_first = wide == width() ? !file_.in_place()
+        const bool down_first = wide == width() ? !file_.has_panels()
                                                 : file_.has_tensor(prefix_ + down + ".weight") &&
                                                       file_.is_matrix(prefix_ + down + ".weight", wide, width());
         in = linear(down_first ? down : up, wide, width());

@@ -1,16 +1,12 @@
 // A cursor over untrusted bytes: nothing is read, and no count is believed, beyond what the file holds.
 #pragma once
 
-#include <cstring>
 #include <string>
 #include <string_view>
 
 #include "model/mapped_file.h"
+#include "runtime/byte_order.h"
 #include "runtime/error.h"
-
-#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
-#error "model files are little-endian and used in place: a little-endian processor is needed"
-#endif
 
 namespace mm {
 
@@ -39,9 +35,7 @@ class ByteReader {
     }
     template <typename T>
     T read(const char* what) {
-        T value;
-        std::memcpy(&value, take(sizeof(T), what).data, sizeof(T));
-        return value;
+        return read_little_endian<T>(take(sizeof(T), what).data);
     }
     std::string_view text(uint64_t size, const char* what) {
         const Bytes taken = take(size, what);

@@ -1,14 +1,9 @@
 #include "model/dequantize.h"
 
+#include "runtime/byte_order.h"
+
 namespace mm {
 namespace {
-
-template <typename T>
-T load(const uint8_t* bytes) {
-    T value;
-    std::memcpy(&value, bytes, sizeof value);
-    return value;
-}
 
 // Elements 0 to 15 are the low halves of the 16 bytes, 16 to 31 the high ones; bit i of `fifth` is element i's bit 4.
 void unpack_nibbles(const uint8_t* nibbles, uint32_t fifth, float zero, float scale, float minimum, float* out) {
@@ -72,15 +67,15 @@ size_t block_bytes(WeightType type) {
 }
 
 void dequantize_block(WeightType type, const uint8_t* block, float* out) {
-    const float scale = half_to_float(load<uint16_t>(block));
+    const float scale = half_to_float(read_little_endian<uint16_t>(block));
     switch (type) {
         case WeightType::q4_0:
             return unpack_nibbles(block + 2, 0, 8.0f, scale, 0.0f, out);
         case WeightType::q5_0:
-            return unpack_nibbles(block + 6, load<uint32_t>(block + 2), 16.0f, scale, 0.0f, out);
+            return unpack_nibbles(block + 6, read_little_endian<uint32_t>(block + 2), 16.0f, scale, 0.0f, out);
         case WeightType::q5_1:
-            return unpack_nibbles(block + 8, load<uint32_t>(block + 4), 0.0f, scale,
-                                  half_to_float(load<uint16_t>(block + 2)), out);
+            return unpack_nibbles(block + 8, read_little_endian<uint32_t>(block + 4), 0.0f, scale,
+                                  half_to_float(read_little_endian<uint16_t>(block + 2)), out);
         case WeightType::q8_0:
             for (int i = 0; i < kBlock; ++i) out[i] = static_cast<float>(static_cast<int8_t>(block[2 + i])) * scale;
             return;

@@ -7,6 +7,7 @@
 #include "model/ggml_bin.h"
 #include "model/gguf.h"
 #include "model/packing.h"
+#include "runtime/byte_order.h"
 #include "runtime/error.h"
 #include "runtime/text.h"
 
@@ -77,7 +78,8 @@ class OpenFile final : public ModelFile {
     const std::string& name() const override { return name_; }
     const char* format() const override { return contents_.format; }
     const std::string& architecture() const override { return contents_.architecture; }
-    bool in_place() const override { return contents_.panels; }
+    bool has_panels() const override { return contents_.panels; }
+    bool in_place() const override { return has_panels() && kLittleEndian; }
     uint64_t weight_bytes() const override { return weight_bytes_; }
     const void* data() const override { return bytes_.data; }
     size_t size() const override { return bytes_.size; }
@@ -131,13 +133,13 @@ class OpenFile final : public ModelFile {
     bool has_tensor(const std::string& name) const override { return contents_.tensors.count(name) > 0; }
 
     bool is_matrix(const std::string& name, int n, int k) const override {
-        const Dims dims = in_place() ? panel_dims(n, k) : Dims{wide(k), wide(n), 1, 1};
+        const Dims dims = has_panels() ? panel_dims(n, k) : Dims{wide(k), wide(n), 1, 1};
         return std::equal(dims.value, dims.value + kMaxDims, find(name).dims);
     }
 
     Panels matrix(const std::string& name, int n, int k) override {
         const Tensor& tensor = find(name);
-        if (in_place()) return panels_in_place(name, tensor, n, k);
+        if (has_panels()) return ready_panels(name, tensor, n, k);
         require_dims(name, tensor, {wide(k), wide(n), 1, 1});
         return packed(name, tensor, n, k, [&](void* panels) { return pack_matrix(tensor, n, k, panels); });
     }
@@ -160,7 +162,7 @@ class OpenFile final : public ModelFile {
         const uint8_t* data = tensor.data;
         if (!in_place()) {  // aligned, and beside the matrices, so that nothing is used where it is mapped
             uint8_t* own = owned_.allocate(tensor.bytes);
-            std::copy_n(data, tensor.bytes, own);
+            copy_little_endian(data, count, reinterpret_cast<float*>(own));
             data = own;
         }
         if (!all_finite(DType::f32, data, count)) fail_not_finite(name);
@@ -171,7 +173,7 @@ class OpenFile final : public ModelFile {
     const float* table(const std::string& name, int rows, int columns) override {
         const Tensor& tensor = find(name);
         const size_t count = static_cast<size_t>(rows) * static_cast<size_t>(columns);
-        if (in_place() || tensor.type == WeightType::f32) return vector(name, count);
+        if (has_panels() || tensor.type == WeightType::f32) return vector(name, count);
         require_dims(name, tensor, {wide(columns), wide(rows), 1, 1});
         float* values = reinterpret_cast<float*>(owned_.allocate(count * sizeof(float)));
         unpack(tensor, values);
@@ -228,7 +230,7 @@ class OpenFile final : public ModelFile {
     Panels convolution(const std::string& name, int n, int channels, const Dims& dims, int taps) {
         const Tensor& tensor = find(name);
         const int k = channels * taps;
-        if (in_place()) return panels_in_place(name, tensor, n, k);
+        if (has_panels()) return ready_panels(name, tensor, n, k);
         require_dims(name, tensor, dims);
         if (is_quantized(tensor.type))
             fail(MM_ERROR_UNSUPPORTED, "%s: the convolution %s has %s weights; f32 and f16 are read", name_.c_str(),
@@ -237,7 +239,7 @@ class OpenFile final : public ModelFile {
                       [&](void* panels) { return pack_convolution(tensor, n, channels, taps, panels); });
     }
 
-    Panels panels_in_place(const std::string& name, const Tensor& tensor, int n, int k) {
+    Panels ready_panels(const std::string& name, const Tensor& tensor, int n, int k) {
         require_dims(name, tensor, panel_dims(n, k));
         if (is_quantized(tensor.type))
             fail(MM_ERROR_UNSUPPORTED, "%s: the panels of %s are of type %s; f32 and f16 are used in place",
@@ -251,8 +253,17 @@ class OpenFile final : public ModelFile {
                 fail(MM_ERROR_BAD_MODEL, "%s: the last panel of %s is not zero past row %d", name_.c_str(),
                      name.c_str(), n - 1);
         }
-        weight_bytes_ += tensor.bytes;
-        return {tensor.data, type, n, k, stride};
+        if (in_place()) {
+            weight_bytes_ += tensor.bytes;
+            return {tensor.data, type, n, k, stride};
+        }
+        return packed(name, tensor, n, k, [&](void* panels) {
+            if (type == DType::f16)
+                copy_little_endian(tensor.data, panel_elements(n, k), static_cast<uint16_t*>(panels));
+            else
+                copy_little_endian(tensor.data, panel_elements(n, k), static_cast<float*>(panels));
+            return all_finite(type, panels, panel_elements(n, k));
+        });
     }
     static bool is_zero(const uint8_t* bytes, size_t n) {
         return std::all_of(bytes, bytes + n, [](uint8_t byte) { return byte == 0; });

@@ -26,6 +26,7 @@ class ModelFile {
     virtual const std::string& name() const = 0;          // path, for messages
     virtual const char* format() const = 0;               // "gguf" or "ggml"
     virtual const std::string& architecture() const = 0;  // general.architecture: "whisper", "silero-vad"
+    virtual bool has_panels() const = 0;                  // matrices are panels, as kernels take them
     virtual bool in_place() const = 0;                    // weights are used where they are mapped
     virtual const char* weight_type() const = 0;          // that most bytes of the file have: "f16", "q5_0", ...
     virtual uint64_t weight_bytes() const = 0;            // of the weights handed out so far, as they are in memory

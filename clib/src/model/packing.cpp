@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "model/model_file.h"
+#include "runtime/byte_order.h"
 
 namespace mm {
 namespace {
@@ -52,8 +53,8 @@ template <typename T>
 bool pack_plain(const uint8_t* data, int n, int k, T* panels) {
     const size_t row_bytes = static_cast<size_t>(k) * sizeof(T);
     return pack(n, k, panels, [&](int row, int column, int width, T* out) {
-        std::memcpy(out, data + static_cast<size_t>(row) * row_bytes + static_cast<size_t>(column) * sizeof(T),
-                    static_cast<size_t>(width) * sizeof(T));
+        copy_little_endian(data + static_cast<size_t>(row) * row_bytes + static_cast<size_t>(column) * sizeof(T),
+                           static_cast<size_t>(width), out);
     });
 }
 
@@ -66,7 +67,7 @@ bool pack_taps(const uint8_t* data, int n, int channels, int taps, T* panels) {
                 (static_cast<size_t>(row) * static_cast<size_t>(channels) + static_cast<size_t>(channel)) *
                     static_cast<size_t>(taps) +
                 static_cast<size_t>(tap);
-            std::memcpy(out + i, data + index * sizeof(T), sizeof(T));
+            copy_little_endian(data + index * sizeof(T), 1, out + i);
         }
     });
 }
@@ -99,11 +100,9 @@ void unpack(const Tensor& tensor, float* out) {
         if (is_quantized(tensor.type)) {
             dequantize_block(tensor.type, data, out + i);
         } else if (tensor.type == WeightType::f16) {
-            uint16_t half;
-            std::memcpy(&half, data, sizeof half);
-            out[i] = half_to_float(half);
+            out[i] = half_to_float(read_little_endian<uint16_t>(data));
         } else {
-            std::memcpy(out + i, data, sizeof(float));
+            copy_little_endian(data, 1, out + i);
         }
     }
 }

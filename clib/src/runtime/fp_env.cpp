@@ -37,7 +37,16 @@ FpEnv::~FpEnv() {
 }
 
 #else
-#error "FpEnv is not written for this processor"
+
+FpEnv::FpEnv() noexcept {
+    std::fegetenv(&saved_);
+    std::fesetenv(FE_DFL_ENV);
+}
+
+FpEnv::~FpEnv() {
+    std::fesetenv(&saved_);
+}
+
 #endif
 
 }  // namespace mm

@@ -108,6 +108,7 @@ struct Transcriber::State {
     auto guarded(F&& work) {
         if (failure != MM_OK) throw Error(failure, failure_message);
         try {
+            if (abort_asked) fail(MM_ERROR_ABORTED, "stopped by mm_transcript_abort");  // also where no work is left
             return work();
         } catch (const Error& e) {
             if (e.status() == MM_ERROR_INVALID_ARGUMENT) throw;  // refused; everything is as it was

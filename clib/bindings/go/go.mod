@@ -1,0 +1,3 @@
+module multimodal
+
+go 1.23
