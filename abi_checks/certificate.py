@@ -12,7 +12,9 @@ import hashlib
 import json
 import shlex
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from abi_checks.checks import Failed, Subject
 from abi_checks.platforms import Platform, build, run
@@ -47,23 +49,33 @@ def arithmetic(subject: Subject, flags: tuple[str, ...]) -> dict[str, dict[str, 
 
 def certify(subject: Subject) -> str:
     """Raises unless every file is compiled so that its results are those of the source; returns what was looked at."""
-    sets = flags_of_files(subject.folder)
-    if not sets:
-        raise Failed(f"{subject.folder / 'compile_commands.json'} names no file of the library")
-    faults, unknown = [], []
-    for i, (flags, files) in enumerate(sets.items()):
-        told = arithmetic(subject, flags)
-        if told is None and i == 0:
-            raise Failed(f"the baseline of this build is more than {subject.platform.name} has: {shlex.join(flags)}")
-        shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
-        if told is None:
-            unknown.append(shown)
-            continue
-        faults += [f"{shown}: {what}" for what, is_so in told["compiler"].items() if is_so]
+    state = subject.library.stat()
+    faults, seen = _examine(subject.platform, subject.folder, subject.header, (state.st_mtime_ns, state.st_size))
     if faults:
         raise Failed("the build does not compute what its source says:\n" + "\n".join(faults))
+    return seen
+
+
+@cache
+def _examine(platform: Platform, folder: Path, header: Path, version: tuple[int, int]) -> tuple[list[str], str]:
+    """What is wrong with a build, and what was looked at; once for each library."""
+    sets = flags_of_files(folder)
+    if not sets:
+        raise Failed(f"{folder / 'compile_commands.json'} names no file of the library")
+    faults, unknown = [], []
+    with TemporaryDirectory() as work:
+        subject = Subject(platform, folder, header, Path(work))
+        for i, (flags, files) in enumerate(sets.items()):
+            told = arithmetic(subject, flags)
+            shown = ", ".join(files[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")
+            if told is not None:
+                faults += [f"{shown}: {what}" for what, is_so in told["compiler"].items() if is_so]
+            elif i == 0:
+                faults.append(f"{shown}: {platform.name} has not the instructions of {shlex.join(flags)}")
+            else:
+                unknown.append(shown)
     seen = f"{len(sets) - len(unknown)} sets of flags"
-    return f"{seen}; this processor does not run {', '.join(unknown)}" if unknown else seen
+    return faults, f"{seen}; this processor does not run {', '.join(unknown)}" if unknown else seen
 
 
 def differing_operations(subject: Subject, reference: Platform) -> list[str]:
