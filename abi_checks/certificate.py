@@ -12,11 +12,11 @@ import hashlib
 import json
 import shlex
 from collections import defaultdict
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from abi_checks.checks import Failed, Subject
+from abi_checks.once import once
 from abi_checks.platforms import Platform, build, run
 
 PROBE = Path(__file__).parent / "probes" / "arithmetic.cpp"
@@ -56,7 +56,7 @@ def certify(subject: Subject) -> str:
     return seen
 
 
-@cache
+@once
 def _examine(platform: Platform, folder: Path, header: Path, version: tuple[int, int]) -> tuple[list[str], str]:
     """What is wrong with a build, and what was looked at; once for each library."""
     sets = flags_of_files(folder)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -20,6 +19,7 @@ import ffi_build
 from abi_checks.certificate import certify
 from abi_checks.checks import Failed, Subject
 from abi_checks.float_cases import STRATEGIES
+from abi_checks.once import once
 from abi_checks.platforms import PLATFORMS, WORK, build
 from abi_checks.replay import Case, Replay, Results, difference
 
@@ -56,7 +56,7 @@ def _counted(kinds: Counter[str]) -> str:
     return ", ".join(f"{count} of {name}" for name, count in sorted(kinds.items()))
 
 
-@cache
+@once
 def draw(n: int) -> list[Case]:
     drawn: list[Case] = []
     for strategy in STRATEGIES:
@@ -86,7 +86,7 @@ def _reference(work: Path) -> Replay:
     return Replay(Subject(REFERENCE, build(REFERENCE), ffi_build.HEADER, work), SPECIFICATION)
 
 
-@cache
+@once
 def _expected(n: int) -> Results:
     with TemporaryDirectory(dir=WORK) as work:
         return _reference(Path(work)).results(draw(n))

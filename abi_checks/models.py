@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import shutil
 import sys
-import threading
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+
+from abi_checks.once import once
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 from clip_files import SIGLIP, write_clip
 from model_files import small_model, store_ggml, store_gguf, synthetic_model
 
-_writing = threading.Lock()
 PICTURE = Path(__file__).parents[1] / "tests" / "fixtures" / "pictures" / "alpha.png"
 
 
@@ -29,13 +28,8 @@ class Inputs:
         return self.whisper, self.clip, self.picture
 
 
+@once
 def write_inputs(folder: Path) -> Inputs:
-    with _writing:  # checks run in several threads
-        return _write_inputs(folder)
-
-
-@cache
-def _write_inputs(folder: Path) -> Inputs:
     folder.mkdir(parents=True, exist_ok=True)
     inputs = Inputs(folder / "whisper.gguf", folder / "clip.gguf", folder / "picture.png")
     store_gguf(inputs.whisper, small_model(), "f16")
@@ -51,7 +45,7 @@ def write_ggml(folder: Path) -> Path:
     return path
 
 
-@cache
+@once
 def write_varied(folder: Path) -> tuple[list[Path], list[Path]]:
     """Whisper and CLIP models whose weights are stored in different ways, so that different kernels run."""
     folder.mkdir(parents=True, exist_ok=True)

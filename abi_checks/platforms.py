@@ -6,9 +6,10 @@ import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Literal
+
+from abi_checks.once import once
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "build" / "abi"
@@ -90,7 +91,7 @@ def build(platform: Platform) -> Path:
     return build_variant(platform.variant)
 
 
-@cache
+@once
 def build_variant(variant: str) -> Path:
     """The same of any variant that clib/tests/run.sh knows."""
     return Path(run(ROOT / "clib" / "tests" / "run.sh", "build", variant).strip())

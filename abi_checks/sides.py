@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +15,7 @@ from abi_checks.calling import INTEGERS, VECTORS, Passing, Record, Signature, Ty
 from abi_checks.calling import signatures as declared
 from abi_checks.checks import NotCheckable, Subject
 from abi_checks.interface import read_interface
+from abi_checks.once import once
 from abi_checks.platforms import Platform, run
 from abi_checks.signatures import drawn, fixed
 
@@ -87,7 +87,7 @@ def run_sides(subject: Subject, mode: str, seed: int, n: int) -> tuple[int, list
     return count, outputs[mode].splitlines()
 
 
-@cache
+@once
 def _run_sides(
     platform: Platform, folder: Path, header: Path, version: int, seed: int, n: int
 ) -> tuple[int, dict[str, str]]:

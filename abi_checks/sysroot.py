@@ -18,10 +18,10 @@ import sys
 import sysconfig
 import tempfile
 import zipfile
-from functools import cache
 from pathlib import Path
 
 from abi_checks.debian import FetchError, fetch, in_cache
+from abi_checks.once import once
 from abi_checks.platforms import PLATFORMS, Platform
 
 REQUIREMENTS = Path(__file__).with_name("sysroot_requirements.txt")
@@ -61,7 +61,7 @@ def include_folders(platform: Platform) -> list[Path]:
     return [Path(sysconfig.get_path("include"))]
 
 
-@cache
+@once
 def _site_packages() -> Path:
     def make(scratch: Path) -> Path:
         wheels, site = scratch / "wheels", scratch / "site-packages"

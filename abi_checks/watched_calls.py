@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,6 +10,7 @@ from abi_checks.calling import Passing, Signature, signatures, travel
 from abi_checks.checks import Failed, Subject, expect_none
 from abi_checks.interface import read_interface
 from abi_checks.models import write_inputs
+from abi_checks.once import once
 from abi_checks.platforms import WORK, Platform, run
 
 PROBES = Path(__file__).parent / "probes"
@@ -80,7 +80,7 @@ def watch_calls(subject: Subject, mode: str) -> dict[str, list[str]]:
     return _watch_calls(subject.platform, subject.folder, subject.header, (state.st_mtime_ns, state.st_size), mode)
 
 
-@cache
+@once
 def _watch_calls(
     platform: Platform, folder: Path, header: Path, version: tuple[int, int], mode: str
 ) -> dict[str, list[str]]:

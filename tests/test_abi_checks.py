@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -16,6 +18,7 @@ from abi_checks.checks import Check, Failed, NotCheckable, Subject, all_checks
 from abi_checks.elf import Elf
 from abi_checks.interface import read_interface
 from abi_checks.layouts import differences
+from abi_checks.once import once
 from abi_checks.platforms import PLATFORMS, CommandFailed, Platform
 from abi_checks.platforms import run as run_command
 from abi_checks.results import Result, is_good, write_json, write_junit
@@ -151,6 +154,24 @@ def test_every_check_says_what_it_proves() -> None:
     titles = [check.title + check.host for check in all_checks().values()]
     assert len(set(titles)) == len(titles)
     assert not [title for title in titles if title.endswith(".") or len(title) > 110]
+
+
+def test_threads_that_ask_for_the_same_wait_for_one_that_computes_it() -> None:
+    calls: list[int] = []
+
+    @once
+    def slow(number: int) -> int:
+        calls.append(number)
+        time.sleep(0.05)
+        if len(calls) == 1:
+            raise ZeroDivisionError
+        return number * 2
+
+    with pytest.raises(ZeroDivisionError):
+        slow(3)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(slow, [3] * 8)) == [6] * 8
+    assert calls == [3, 3]
 
 
 def test_a_failing_command_shows_all_it_said() -> None:

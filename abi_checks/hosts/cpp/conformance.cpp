@@ -22,7 +22,7 @@ const RunOptions kRun = [] {
 template <typename T>
 void add_buffer(const Buffer<T>& buffer, size_t length) {
     add("%zu ", length);
-    add_digest(buffer.data(), buffer.size() * sizeof(T));
+    add_digest(buffer.data(), buffer.size(), sizeof(T));
     add(" %d", static_cast<int>(reinterpret_cast<uintptr_t>(buffer.data()) % 64));
 }
 template <typename T>
@@ -79,7 +79,7 @@ void files(const char* whisper) {
     end("missing_file");
 
     const std::string json = verify_model(whisper);
-    begin(), add("0 "), add_digest(json.data(), json.size()), end("model_verify");
+    begin(), add("0 "), add_digest(json.data(), json.size(), 1), end("model_verify");
 }
 
 std::vector<float> samples_of(size_t n) {
@@ -164,10 +164,10 @@ std::pair<uint64_t, uint64_t> contents(const Transcript& transcript) {
     uint64_t texts = NOTHING, ids = NOTHING;
     for (size_t i = 0; i < transcript.info().n_segments; ++i) {
         const mm_segment segment = transcript.segment(i);
-        texts = digest(texts, segment.text, segment.text_len);
+        texts = digest(texts, segment.text, segment.text_len, 1);
         for (size_t j = 0; j < segment.n_tokens; ++j) {
             const mm_token token = transcript.token(i, j);
-            ids = digest(ids, &token.id, sizeof token.id);
+            ids = digest(ids, &token.id, 1, sizeof token.id);
         }
     }
     return {texts, ids};
@@ -179,8 +179,8 @@ void transcription(const Whisper& model, mm_audio_chunk second) {
     double last_done = 0, last_total = 0;
     TranscribeOptions options = greedy();
     options.on_token = [&](const mm_token& token) {
-        heard = digest(heard, &token.id, sizeof token.id);
-        heard = digest(heard, &token.probability, sizeof token.probability);
+        heard = digest(heard, &token.id, 1, sizeof token.id);
+        heard = digest(heard, &token.probability, 1, sizeof token.probability);
         return ++calls > 0;
     };
     options.on_progress = [&](double done, double total) {
