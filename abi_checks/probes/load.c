@@ -119,6 +119,11 @@ struct inventory {
     int descriptors, threads, mappings, keys;
 };
 
+/* A thread that was joined may be listed for a moment longer: what is left over is what stays. */
+static void wait_for_threads(int expected) {
+    for (int i = 0; i < 500 && entries("/proc/self/task") > expected; ++i) usleep(10000);
+}
+
 static struct inventory take_inventory(void) {
     const struct inventory found = {entries("/proc/self/fd"), entries("/proc/self/task"), mappings(), next_key()};
     return found;
@@ -148,8 +153,12 @@ static void load_often(const char* path, const char* whisper, int times) {
             printf("broken: no thread was started, so that none could be left over\n");
         library.close(model);
         if (dlclose(handle) != 0) printf("broken: %s\n", dlerror());
-        if (i == 9) early = take_inventory(); /* by then allocators have what they want */
+        if (i == 9) { /* by then allocators have what they want */
+            wait_for_threads(before.threads);
+            early = take_inventory();
+        }
     }
+    wait_for_threads(early.threads);
     const struct inventory late = take_inventory();
     compare("open descriptors", early.descriptors, late.descriptors);
     compare("threads", early.threads, late.threads);
