@@ -26,12 +26,8 @@ PROBE = Path(__file__).parent / "probes" / "replay.c"
 # In the order of those of replay.c.
 OPERATIONS = ("resample", "voice activity", "speech", "transcription", "Whisper's tokens", "resize", "pixels",
               "picture file", "text", "CLIP's tokens")  # fmt: skip
-TYPES: dict[bytes, np.dtype[Any]] = {
-    b"f": np.dtype("<f4"),
-    b"d": np.dtype("<f8"),
-    b"i": np.dtype("<i4"),
-    b"b": np.dtype("u1"),
-}
+TYPES = {b"f": "f4", b"d": "f8", b"i": "i4", b"b": "u1"}
+AUDIO = ("resample", "voice activity", "speech", "transcription")  # their data are floats
 
 
 @dataclass(frozen=True)
@@ -82,30 +78,37 @@ class Replay:
         return ("env", *self.environment, *subject.platform.launcher, str(program))
 
     def results(self, cases: Sequence[Case]) -> Results:
+        order = (
+            ">" if self.subject.platform.machine == "s390x" else "<"
+        )  # of bytes: the program reads and writes its own
         written, out = self.subject.work / "cases", self.subject.work / "results"
-        written.write_bytes(b"".join(map(_encoded, cases)))
+        written.write_bytes(b"".join(_encoded(case, order) for case in cases))
         whispers, clips = models.write_varied(WORK / "inputs")
         run(*self.command, written, out, str(len(whispers)), *whispers, *clips)
-        found = list(_decoded(out.read_bytes()))
+        found = list(_decoded(out.read_bytes(), order))
         if len(found) != len(cases) or not all(found):
             raise Failed(f"{self.name}: {len(cases)} cases gave {sum(map(bool, found))} results")
         return found
 
 
-def _encoded(case: Case) -> bytes:
-    head = struct.pack("<IIQ", OPERATIONS.index(case.operation), len(case.integers), len(case.data))
-    body = struct.pack(f"<{len(case.integers)}i", *case.integers) + case.data
+def _encoded(case: Case, order: str) -> bytes:
+    data = case.data
+    if case.operation in AUDIO:
+        data = np.frombuffer(data, "<f4").astype(f"{order}f4").tobytes()
+    head = struct.pack(f"{order}IIQ", OPERATIONS.index(case.operation), len(case.integers), len(data))
+    body = struct.pack(f"{order}{len(case.integers)}i", *case.integers) + data
     return head + body + bytes(-len(body) % 8)
 
 
-def _decoded(data: bytes) -> Iterator[list[Tensor]]:
+def _decoded(data: bytes, order: str) -> Iterator[list[Tensor]]:
     place, tensors = 0, list[Tensor]()
     while place < len(data):
-        name, kind, count = struct.unpack_from("<15scQ", data, place)
-        place += 24
-        dtype, label = TYPES[kind], name.rstrip(b"\0").decode()
+        name, kind, count = struct.unpack_from(f"{order}15scQ", data, place)
+        place += struct.calcsize("=15scQ")
+        dtype, label = np.dtype(order + TYPES[kind]), name.rstrip(b"\0").decode()
         if label:
-            tensors.append(Tensor(label, np.frombuffer(data, dtype, count, place)))
+            values = np.frombuffer(data, dtype, count, place)
+            tensors.append(Tensor(label, values.astype(dtype.newbyteorder("="))))
         else:
             yield tensors
             tensors = []

@@ -88,7 +88,7 @@ class Check:
     @property
     def is_portable(self) -> bool:
         """Whether it can be run on every processor, and not only on those that have vector code and probes of ours."""
-        return self.topic in ("layout", "symbols", "evolution") or self.host in ("c", "cpp")
+        return self.topic in ("layout", "symbols", "evolution", "floats") or self.host in ("c", "cpp")
 
 
 _checks: dict[str, Check] = {}

@@ -7,6 +7,9 @@ from abi_checks.checks import Failed, Subject, check
 from abi_checks.floats import REFERENCE, compare
 
 FEW, MANY = 5, 20  # of each kind
+# Without fused multiply-adds, which are then computed in software: in emulation a transcript takes a minute, and those
+# that the conformance programs make must do.
+WITHOUT_FMA = ("Nehalem", "cortex-a8")
 
 
 @check()
@@ -26,10 +29,16 @@ def processor_computes_the_same(subject: Subject) -> None:
 @check(where="machine")
 def results_are_the_same(subject: Subject) -> str:
     """Audio, tensors, transcripts, pictures, tokens and embeddings of drawn inputs have the reference's bits"""
-    return compare(subject, FEW)
+    return _compare(subject, FEW)
 
 
 @check(tier="full", where="platform")
 def many_results_are_the_same(subject: Subject) -> str:
     """The same for some hundred inputs more"""
-    return compare(subject, MANY)
+    return _compare(subject, MANY)
+
+
+def _compare(subject: Subject, n: int) -> str:
+    if subject.platform.cpu in WITHOUT_FMA:
+        return compare(subject, FEW, without="transcription")
+    return compare(subject, n)

@@ -2,6 +2,7 @@
 // Usage: arithmetic LIBRARY, which is loaded before anything is computed.
 #include <dlfcn.h>
 
+#include <cfenv>
 #include <cfloat>
 #include <cinttypes>
 #include <cmath>
@@ -91,7 +92,7 @@ uint64_t control() {
     __asm__ volatile("mrs %0, fpcr" : "=r"(value));
     return value;
 #else
-    return 0;
+    return static_cast<uint64_t>(std::fegetround());
 #endif
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* In the file: this, the integers, the data, padded to a multiple of 8 bytes; little-endian. */
+/* In the file: this, the integers, the data, padded to a multiple of 8 bytes. */
 typedef struct {
     uint32_t operation, n_integers;
     uint64_t size;
