@@ -134,6 +134,18 @@ READ_OPTIONS = ("api/transcript.cpp", "api/whisper.cpp", "whisper/transcribe_opt
 
 _EVOLUTION = (
     Mutant(
+        "C++ that is wrong only where it is used",
+        ("evolution.cpp_header_can_be_used_in_every_dialect",),
+        (
+            (
+                "include/multimodal.hpp",
+                "const T& operator[](size_t i) const noexcept { return data_[i]; }",
+                "const T& operator[](size_t i) const noexcept { return data_.at(i); }",
+            ),
+        ),
+        passes=("evolution.header_compiles_in_every_dialect",),
+    ),
+    Mutant(
         "options gain a field in the middle",
         ("evolution.old_clients_go_on_working", *DECLARED),
         ((HEADER, OPTIONS, f"    int32_t mood;\n    int32_t more;\n{OPTIONS}"),),
